@@ -1,0 +1,56 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+# One thread a process: tests and runs go side by side on all cores instead.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup demo test check cover format lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## .venv with the pinned versions of everything
+
+$(STAMP): requirements.lock setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("redo_lab needs Python 3.11 or newer: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,slurm,dashboards]'
+	touch $(STAMP)
+
+demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a table and figures in demo/
+	$(BIN)/redo-lab train -m scale=demo root=demo experiment=runs replay_ratio=0.5 \
+	    env=atari/demon_attack,atari/asterix recycler=none,redo seed=0,1
+	$(BIN)/redo-lab aggregate demo/runs --output demo
+
+test: $(STAMP) ## every test but the slow ones
+	$(BIN)/pytest -n auto
+
+check: $(STAMP) ## what CI runs: format, lint, types, import contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) cover
+
+cover: $(STAMP) ## the tests with coverage, at least 90 %
+	$(BIN)/coverage erase
+	$(BIN)/pytest -n auto --cov --cov-report=term
+
+format: $(STAMP) ## format and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## renew requirements.lock from the newest versions that setup.cfg admits
+	rm -rf .lock-venv
+	$(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/pip install --quiet torch==2.13.0 '.[dev,slurm,dashboards,bench]'
+	{ echo '# Exact versions of everything, tests and benchmarks included (Python 3.11, Linux, CPU). Renew: make lock'; \
+	  .lock-venv/bin/pip freeze | grep -v '^redo' | sed 's/+cpu//'; } > requirements.lock
+	rm -rf .lock-venv
+
+bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
+	$(BIN)/python scripts/bench_loop.py
+
+clean: ## remove the environment and everything that make made
+	rm -rf .venv demo

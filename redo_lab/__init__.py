@@ -1,0 +1,1 @@
+"""Experiments on plasticity in deep reinforcement learning (Sokar et al., 2023)."""

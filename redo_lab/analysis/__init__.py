@@ -1,0 +1,1 @@
+"""From run directories to aggregates and figures; never imports torch."""

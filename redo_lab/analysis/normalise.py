@@ -1,0 +1,72 @@
+"""Scores put on one scale across games, and the name of that scale for every label."""
+
+from __future__ import annotations
+
+import csv
+from enum import Enum
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from redo_lab.config import nearest
+
+
+class Normalisation(Enum):
+    """How returns are made comparable between games."""
+
+    HUMAN = "human"
+    NONE = "none"
+
+    @property
+    def label(self) -> str:
+        """What a score is called in tables and on axes."""
+        return {Normalisation.HUMAN: "human-normalised score", Normalisation.NONE: "return"}[self]
+
+
+class Reference(NamedTuple):
+    """Raw returns of a uniformly random agent and of a human player; None where no human score is known."""
+
+    random: float
+    human: float | None
+
+
+def normalisation_for(suite: str) -> Normalisation:
+    """Human for Atari; none (raw returns) for suites without a table of human scores."""
+    return Normalisation.HUMAN if suite.startswith("atari") else Normalisation.NONE
+
+
+@cache
+def atari_references() -> dict[str, Reference]:
+    """ROM id without underscores → reference scores; the source is named in atari_scores.csv."""
+    text = files(__package__).joinpath("atari_scores.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {row["game"]: Reference(float(row["random"]), _number(row["human"])) for row in rows}
+
+
+def human_normalised(score: float, game: str) -> float:
+    """(score − random) / (human − random) for an Atari game by ROM id ("demon_attack"): 0 is random, 1 human."""
+    random, span = scale_of(game, Normalisation.HUMAN)
+    return (score - random) / span
+
+
+def scale_of(game: str, normalisation: Normalisation) -> tuple[float, float]:
+    """Offset and span of `game`: a score is (return − offset) / span. ValueError if the game has no such scale."""
+    if normalisation is Normalisation.NONE:
+        return 0.0, 1.0
+    references = atari_references()
+    key = game.replace("_", "").lower()
+    if key not in references:
+        raise ValueError(f"no human score for game '{game}': {nearest(key, references)} (or --normalisation none)")
+    return _span(game, references[key])
+
+
+def _span(game: str, reference: Reference) -> tuple[float, float]:
+    if reference.human is None:
+        raise ValueError(f"no human score is known for game '{game}' (use --normalisation none, or leave it out)")
+    if reference.human == reference.random:
+        raise ValueError(f"game '{game}': human and random scores are equal, so its score cannot be normalised")
+    return reference.random, reference.human - reference.random
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -1,0 +1,45 @@
+"""`redo-lab <verb>`: each verb's module is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "train": ("redo_lab.train", "train one run, or a sweep with -m (Hydra overrides)"),
+    "aggregate": ("redo_lab.analysis.command", "aggregate finished runs: IQM with confidence intervals, figures"),
+}
+
+HELP = """redo-lab: plasticity experiments in deep reinforcement learning
+
+usage: redo-lab <verb> [arguments]
+
+{verbs}
+
+`redo-lab <verb> --help` explains one. Tab completion: eval "$(redo-lab -sc install=bash)"
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of the verb in `argv`: 0 done, 1 failed, 2 a mistake in what was asked, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["-sc"]:
+        from redo_lab.complete import main as complete
+
+        return complete(words, VERBS)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(HELP.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items())))
+        return 0
+    verb, *rest = words
+    if verb not in VERBS:
+        from redo_lab.config import nearest
+
+        print(f"redo-lab: no verb '{verb}': {nearest(verb, VERBS)}", file=sys.stderr)
+        return 2
+    code: int = importlib.import_module(VERBS[verb][0]).main(rest)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

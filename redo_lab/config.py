@@ -1,0 +1,202 @@
+"""From a composed config to parts: each class named by `_target_` owns its schema and is built from it alone."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+
+class ConfigError(ValueError):
+    """A mistake in what the user asked for; the program ends with exit code 2 before any work starts."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """A hint naming the choice nearest to `word`, or all of them when none is near."""
+    names = sorted(set(choices))
+    by_folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{by_folded[close[0]]}'?"
+    return "choices: " + ", ".join(names)
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises ConfigError(message) unless `condition` holds; for range checks in a `Config.__post_init__`."""
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass
+class TrainingConfig:
+    """Length and clocks of a run. Training lasts iterations * iteration_env_steps agent steps."""
+
+    iterations: int
+    iteration_env_steps: int
+    replay_ratio: float
+    log_period_updates: int
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "iteration_env_steps", "log_period_updates"):
+            require(getattr(self, name) >= 1, f"training.{name} must be ≥ 1, got {getattr(self, name)}")
+        require(0 < self.replay_ratio < float("inf"), f"training.replay_ratio must be > 0, got {self.replay_ratio}")
+
+    @property
+    def env_steps(self) -> int:
+        return self.iterations * self.iteration_env_steps
+
+
+@dataclass
+class ProgressConfig:
+    """Seconds between refreshes of status.json (and the bar), and between lines where there is no terminal."""
+
+    refresh_seconds: float
+    line_seconds: float
+
+    def __post_init__(self) -> None:
+        require(self.refresh_seconds > 0, f"progress.refresh_seconds must be > 0, got {self.refresh_seconds}")
+        require(self.line_seconds > 0, f"progress.line_seconds must be > 0, got {self.line_seconds}")
+
+
+@dataclass
+class RunConfig:
+    """A whole run, interpolations resolved. The nodes of the parts stay plain: their classes own the schema."""
+
+    seed: int
+    root: str
+    experiment: str
+    device: str
+    threads: int | None
+    progress: ProgressConfig
+    scale: dict[str, Any]
+    schedule: dict[str, Any]
+    training: TrainingConfig
+    env: dict[str, Any]
+    network: dict[str, Any]
+    agent: dict[str, Any]
+    replay: dict[str, Any]
+    evaluation: dict[str, Any]
+    recyclers: dict[str, Any]
+    probes: dict[str, Any]
+    logger: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
+        require(self.threads is None or self.threads >= 1, f"threads must be ≥ 1 or null, got {self.threads}")
+
+
+def register_resolvers() -> None:
+    """`${scaled:key}` is schedule.key times scale.fraction, at least 1."""
+
+    def scaled(key: str, *, _root_: DictConfig) -> int:
+        return max(1, round(float(_root_.schedule[key]) * float(_root_.scale.fraction)))
+
+    OmegaConf.register_new_resolver("scaled", scaled, replace=True)
+
+
+def resolve(composed: DictConfig) -> dict[str, Any]:
+    """The composed config as a plain dict without interpolations; missing values are refused by name."""
+    missing = sorted(OmegaConf.missing_keys(composed))
+    if missing:
+        raise ConfigError(f"a value is missing: give {', '.join(f'{key}=…' for key in missing)}")
+    try:
+        plain = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(_first_line(error)) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def run_config(plain: Mapping[str, Any]) -> RunConfig:
+    """`plain` checked against the schema of a run (not yet against those of its parts)."""
+    config = _merge(RunConfig, dict(plain), "")
+    assert isinstance(config, RunConfig)
+    return config
+
+
+def target_of(node: Mapping[str, Any], path: str) -> type[Any]:
+    """The class that `_target_` of `node` names; raises ConfigError when there is none."""
+    target = node.get("_target_")
+    if not isinstance(target, str) or "." not in target:
+        raise ConfigError(f"{path}: `_target_` must name a class, got {target!r}")
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ConfigError(f"{path}: no class {target} ({error})") from error
+    if not isinstance(found, type) or not hasattr(found, "Config"):
+        raise ConfigError(f"{path}: {target} has no nested Config")
+    return found
+
+
+def parse(node: Mapping[str, Any], path: str) -> Any:
+    """The `Config` of the class that `node` names, filled from `node` and checked. `path` is for the messages."""
+    schema = target_of(node, path).Config
+    return _merge(schema, {key: value for key, value in node.items() if key != "_target_"}, path)
+
+
+def build(node: Mapping[str, Any], path: str, **parts: Any) -> Any:
+    """The part that `node` names: its class called with its own Config and the runtime `parts` it needs."""
+    return target_of(node, path)(parse(node, path), **parts)
+
+
+def _merge(schema: type[Any], values: dict[str, Any], path: str) -> Any:
+    structured = OmegaConf.structured(schema)
+    _refuse_unknown(schema, values, path)
+    try:
+        merged = OmegaConf.merge(structured, values)
+        missing = sorted(OmegaConf.missing_keys(merged))
+        if missing:
+            raise ConfigError(f"a value is missing: give {', '.join(f'{_join(path, key)}=…' for key in missing)}")
+        return OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        key = _join(path, str(error.full_key)) if error.full_key else path
+        raise ConfigError(f"{key}: {_with_nearest(_first_line(error))}") from error
+    except ConfigError as error:
+        raise ConfigError(_under(path, str(error), [field.name for field in fields(schema)])) from error
+
+
+def _refuse_unknown(schema: type[Any], values: Mapping[str, Any], path: str) -> None:
+    kinds = get_type_hints(schema)
+    known = [field.name for field in fields(schema)]
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"unknown key '{_join(path, str(key))}': {nearest(str(key), known)}")
+        if is_dataclass(kinds[key]) and isinstance(value, Mapping):
+            _refuse_unknown(kinds[key], value, _join(path, str(key)))
+
+
+def _under(path: str, message: str, keys: list[str]) -> str:
+    """`message` of a part's own check with the path before it, unless it is there already."""
+    if not path or message.startswith((f"{path}.", "a value is missing", "unknown key")):
+        return message
+    return f"{path}.{message}" if message.split(" ")[0] in keys else f"{path}: {message}"
+
+
+def _with_nearest(message: str) -> str:
+    match = re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", message)
+    return f"no choice '{match[1]}': {nearest(match[1], match[2].split(', '))}" if match else message
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def flatten(node: Any, path: str = "") -> Iterator[str]:
+    """Every dotted key below `node`, inner ones included."""
+    if isinstance(node, (DictConfig, Mapping)) and not isinstance(node, ListConfig):
+        for key in node:
+            name = _join(path, str(key))
+            yield name
+            child = node._get_node(key) if isinstance(node, DictConfig) else node[key]
+            yield from flatten(child, name)

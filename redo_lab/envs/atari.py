@@ -1,0 +1,183 @@
+"""Atari 2600 games, preprocessed as Dopamine does (Machado et al. 2018), on the Arcade Learning Environment itself."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import ale_py
+import cv2
+import numpy as np
+from ale_py import roms
+from numpy.typing import NDArray
+
+from redo_lab.config import ConfigError, nearest, require
+from redo_lab.types import Action, Discrete, EnvSpec, Step
+
+SIDE_PIXELS = 84
+
+
+class Atari:
+    """One game: a frame is the pixel-wise maximum of the last 2 of `frame_skip` grey screens, area-resized to 84×84.
+
+    A stack starts an episode filled with zeros but for its newest frame. Actions are the game's minimal set; there are
+    no no-op starts. Where a life lost ends an episode the game goes on: `reset` then returns the frame the last step
+    returned, and `Step.game_return` spans the lives.
+
+    As in Dopamine, a screen is fetched only after one of the last two frames of a skip, and only if nothing ended on
+    that frame. The observation on which a game or a life ends is therefore made, in whole or in part, of the screens of
+    the step before; a new game starts with its first screen and an empty one.
+    """
+
+    @dataclass
+    class Config:
+        """`suite` names the reference scores; `terminal_on_life_loss` holds in training only; limits: agent steps."""
+
+        suite: str
+        game: str
+        frame_skip: int
+        stack: int
+        sticky_action_probability: float
+        terminal_on_life_loss: bool
+        max_episode_env_steps: int
+        clip_rewards: bool
+
+        def __post_init__(self) -> None:
+            canonical_game(self.game)
+            require(self.frame_skip >= 2, f"frame_skip must be ≥ 2 (a frame pools 2 screens), got {self.frame_skip}")
+            require(self.stack >= 1, f"stack must be ≥ 1, got {self.stack}")
+            require(
+                0 <= self.sticky_action_probability < 1,
+                f"sticky_action_probability must be in [0, 1), got {self.sticky_action_probability}",
+            )
+            require(
+                self.max_episode_env_steps >= 1, f"max_episode_env_steps must be ≥ 1, got {self.max_episode_env_steps}"
+            )
+
+        @property
+        def game_id(self) -> str:
+            """The ROM id: demon_attack."""
+            return canonical_game(self.game)
+
+    @classmethod
+    def spec_of(cls, config: Config) -> EnvSpec:
+        """The spec without an environment; the first call for a game starts it once (about 0.1 s)."""
+        return _spec(config, _action_count(canonical_game(config.game)))
+
+    def __init__(self, config: Config, *, seed: int, training: bool) -> None:
+        self._config = config
+        self._life_loss_ends_episode = config.terminal_on_life_loss and training
+        self._ale = _start(canonical_game(config.game), seed, config.sticky_action_probability)
+        self._actions = self._ale.getMinimalActionSet()
+        self.spec = _spec(config, len(self._actions))
+        height, width = self._ale.getScreenDims()
+        self._screens = [np.zeros((height, width), np.uint8) for _ in range(2)]
+        self._stack = np.zeros(self.spec.obs_shape, np.uint8)
+        self._lives = 0
+        self._game_env_steps = 0
+        self._game_return = 0.0
+        self._game_goes_on = False
+        self._episode_over = True
+
+    def reset(self) -> NDArray[np.uint8]:
+        """A new stack: of a new game, or of the same game where the last step lost a life and no more."""
+        if not self._game_goes_on:
+            self._start_game()
+        self._stack[:-1] = 0
+        self._game_goes_on = False
+        self._episode_over = False
+        return self._stack.copy()
+
+    def step(self, action: Action) -> Step:
+        """Repeats action number `action` of the minimal set; the observation is the caller's to keep."""
+        assert not self._episode_over, "reset comes first"
+        reward, game_over, life_lost = self._repeat(self._actions[int(action)])
+        self._stack[:-1] = self._stack[1:]
+        self._pool()
+        self._game_env_steps += 1
+        self._game_return += reward
+
+        terminated = game_over or life_lost
+        at_limit = self._game_env_steps == self._config.max_episode_env_steps
+        game_ended = game_over or at_limit
+        self._game_goes_on = terminated and not game_ended
+        self._episode_over = terminated or at_limit
+        learned = min(max(reward, -1.0), 1.0) if self._config.clip_rewards else reward
+        game_return = self._game_return if game_ended else None
+        return Step(self._stack.copy(), learned, terminated, at_limit and not terminated, game_return)
+
+    def _start_game(self) -> None:
+        self._ale.reset_game()
+        self._lives = self._ale.lives()
+        self._game_env_steps = 0
+        self._game_return = 0.0
+        self._ale.getScreenGrayscale(self._screens[0])
+        self._screens[1].fill(0)
+        self._pool()
+
+    def _repeat(self, action: ale_py.Action) -> tuple[float, bool, bool]:
+        """Raw reward, whether the game is over, whether a life was lost that ends the episode."""
+        reward, game_over, life_lost = 0.0, False, False
+        first_fetched = self._config.frame_skip - 2
+        for frame in range(self._config.frame_skip):
+            reward += self._ale.act(action)
+            game_over = self._ale.game_over()
+            if self._life_loss_ends_episode:
+                lives = self._ale.lives()
+                life_lost = lives < self._lives
+                self._lives = lives
+            if game_over or life_lost:
+                break
+            if frame >= first_fetched:
+                self._ale.getScreenGrayscale(self._screens[frame - first_fetched])
+        return reward, game_over, life_lost
+
+    def _pool(self) -> None:
+        older, newer = self._screens
+        np.maximum(older, newer, out=older)
+        cv2.resize(older, (SIDE_PIXELS, SIDE_PIXELS), dst=self._stack[-1], interpolation=cv2.INTER_AREA)
+
+
+def canonical_game(name: str) -> str:
+    """The ROM id of a game named in any case, with or without underscores: DemonAttack → demon_attack."""
+    games = _games()
+    folded = name.replace("_", "").casefold()
+    if folded not in games:
+        raise ConfigError(f"no Atari game '{name}': {nearest(name, games.values())}")
+    return games[folded]
+
+
+@functools.lru_cache(maxsize=1)
+def _games() -> dict[str, str]:
+    """Folded name → ROM id, of the ROMs that ALE can run.
+
+    ALE ends the process on the others (combat, joust, maze_craze, warlords: no game for one player).
+    """
+    supported = ale_py.ALEInterface.isSupportedROM
+    return {rom.replace("_", ""): rom for rom in roms.get_all_rom_ids() if supported(_path(rom)) == rom}
+
+
+def _path(rom: str) -> Path:
+    path = roms.get_rom_path(rom)
+    assert path is not None
+    return path
+
+
+def _spec(config: Atari.Config, actions: int) -> EnvSpec:
+    frame_shape = (1, SIDE_PIXELS, SIDE_PIXELS)
+    return EnvSpec(frame_shape, config.stack, np.uint8, Discrete(actions), config.frame_skip)
+
+
+@functools.cache
+def _action_count(rom: str) -> int:
+    return len(_start(rom, seed=0, sticky_action_probability=0.0).getMinimalActionSet())
+
+
+def _start(rom: str, seed: int, sticky_action_probability: float) -> ale_py.ALEInterface:
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.setInt("random_seed", seed)
+    ale.setFloat("repeat_action_probability", sticky_action_probability)
+    ale.loadROM(_path(rom))
+    return ale

@@ -1,0 +1,99 @@
+"""MinAtar: five Atari games on a 10×10 grid (Young & Tian 2019), for experiments of minutes."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from redo_lab.config import ConfigError, nearest, require
+from redo_lab.types import Action, Discrete, EnvSpec, Step
+
+GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+
+
+class MinAtar:
+    """One game: frames uint8 {0, 1} [C, 10, 10], one channel a kind of object; the game's minimal actions.
+
+    Difficulty ramps as a game goes on, as the library has it by default. A game and its sticky actions draw from one
+    generator of their own; MinAtar keeps the action that may stick across a reset, ALE does not.
+    """
+
+    @dataclass
+    class Config:
+        """`suite` names the reference scores; limits count agent steps (MinAtar itself has no limit)."""
+
+        suite: str
+        game: str
+        sticky_action_probability: float
+        max_episode_env_steps: int
+        clip_rewards: bool
+
+        def __post_init__(self) -> None:
+            if self.game not in GAMES:
+                raise ConfigError(f"no MinAtar game '{self.game}': {nearest(self.game, GAMES)}")
+            require(
+                0 <= self.sticky_action_probability < 1,
+                f"sticky_action_probability must be in [0, 1), got {self.sticky_action_probability}",
+            )
+            require(
+                self.max_episode_env_steps >= 1, f"max_episode_env_steps must be ≥ 1, got {self.max_episode_env_steps}"
+            )
+
+        @property
+        def game_id(self) -> str:
+            """The game: space_invaders."""
+            return self.game
+
+    @classmethod
+    def spec_of(cls, config: Config) -> EnvSpec:
+        """The spec without an environment."""
+        return _spec(config.game)
+
+    def __init__(self, config: Config, *, seed: int, training: bool) -> None:
+        from minatar import Environment
+
+        self.spec = self.spec_of(config)
+        self._config = config
+        self._game = Environment(config.game, sticky_action_prob=config.sticky_action_probability)
+        # Seeding replaces the generator that drew the state at construction; the first reset draws that state again.
+        self._game.seed(seed)
+        self._actions = self._game.minimal_action_set()
+        self._game_env_steps = 0
+        self._game_return = 0.0
+        self._episode_over = True
+
+    def reset(self) -> NDArray[np.uint8]:
+        self._game.reset()
+        self._game_env_steps = 0
+        self._game_return = 0.0
+        self._episode_over = False
+        return self._observation()
+
+    def step(self, action: Action) -> Step:
+        """Plays action number `action` of the minimal set; the observation is the caller's to keep."""
+        assert not self._episode_over, "reset comes first"
+        reward, terminated = self._game.act(self._actions[int(action)])
+        self._game_env_steps += 1
+        self._game_return += float(reward)
+        truncated = not terminated and self._game_env_steps == self._config.max_episode_env_steps
+        self._episode_over = terminated or truncated
+        learned = min(max(float(reward), -1.0), 1.0) if self._config.clip_rewards else float(reward)
+        game_return = self._game_return if self._episode_over else None
+        return Step(self._observation(), learned, terminated, truncated, game_return)
+
+    def _observation(self) -> NDArray[np.uint8]:
+        return np.ascontiguousarray(self._game.state().transpose(2, 0, 1), dtype=np.uint8)
+
+
+@functools.cache
+def _spec(game: str) -> EnvSpec:
+    # Imported here because minatar draws in matplotlib and seaborn (1.5 s) for a display we do not open.
+    from minatar import Environment
+
+    environment = Environment(game)
+    rows, columns, channels = environment.state_shape()
+    actions = Discrete(len(environment.minimal_action_set()))
+    return EnvSpec((channels, rows, columns), stack=1, dtype=np.uint8, actions=actions, frame_skip=1)

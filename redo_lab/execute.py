@@ -1,0 +1,148 @@
+"""A prepared run directory, trained: the only file that knows every part."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from redo_lab.config import RunConfig, build, parse, run_config, target_of
+from redo_lab.loop import Loop
+from redo_lab.metrics_log import MetricsLog
+from redo_lab.progress import Reporter
+from redo_lab.runs import status
+from redo_lab.runs.record import Record
+from redo_lab.runs.status import State
+from redo_lab.seeding import Seeds
+from redo_lab.types import Counters, Logger, Probe, Recycler, Sampler
+
+LOG = logging.getLogger("redo_lab")
+
+
+def execute(directory: Path) -> State:
+    """Trains the run that config.yaml and run.json of `directory` describe; returns how it ended, errors included."""
+    plain = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"))
+    assert isinstance(plain, dict)
+    tree = {str(key): value for key, value in plain.items()}
+    config = run_config(tree)
+    run = json.loads((directory / "run.json").read_text())
+    torch.set_flush_denormal(True)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    before = status.read(directory)
+    tracker = _tracker(config, tree, run, directory)
+    record = Record(directory)
+    log = MetricsLog([record.append, tracker.log])
+    with _logging_to(record.log_path):
+        reporter = Reporter(
+            config.progress,
+            directory=directory,
+            record=record,
+            log=log,
+            env_steps=config.training.env_steps,
+            attempt=before.attempt + 1 if before else 1,
+        )
+        try:
+            state = _train(config, log, reporter)
+        finally:
+            record.close()
+        tracker.finish(state.value)
+    return state
+
+
+def _train(config: RunConfig, log: MetricsLog, reporter: Reporter) -> State:
+    counters = Counters()
+    state, error = State.FAILED, None
+    try:
+        assemble(config, log=log, tick=reporter.tick, counters=counters).run()
+        state = State.FINISHED
+    except KeyboardInterrupt:
+        state = State.INTERRUPTED
+    except Exception:
+        error = traceback.format_exc()
+        LOG.exception("training failed")
+    reporter.end(counters, state, error)
+    return state
+
+
+def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], None], counters: Counters) -> Loop:
+    """The loop of a run, every part built and seeded."""
+    seeds = Seeds(config.seed)
+    device = device_of(config.device)
+    env = build(config.env, "env", seed=seeds.integer("env"), training=True)
+    replay = build(config.replay, "replay", spec=env.spec, device=device)
+    torso = partial(build, config.network, "network")
+    agent = build(config.agent, "agent", spec=env.spec, torso=torso, seeds=seeds, device=device)
+    evaluation = build(config.evaluation, "evaluation")
+
+    def sampler(name: str) -> Sampler:
+        return partial(replay.sample, generator=seeds.numpy(f"replay.{name}"))
+
+    def recycler(name: str, node: Mapping[str, Any]) -> tuple[Recycler, Sampler]:
+        generator = seeds.torch(f"recycling.{name}", device)
+        return build(node, f"recyclers.{name}", name=name, generator=generator), sampler(f"recyclers.{name}")
+
+    def probe(name: str, node: Mapping[str, Any]) -> tuple[Probe, Sampler]:
+        return build(node, f"probes.{name}"), sampler(f"probes.{name}")
+
+    def evaluate(iteration: int) -> Mapping[str, float]:
+        name = f"evaluation.{iteration}"
+        games = build(config.env, "env", seed=seeds.integer(name), training=False)
+        metrics: Mapping[str, float] = evaluation.run(agent, games, seeds.numpy(name))
+        return metrics
+
+    return Loop(
+        training=config.training,
+        agent=agent,
+        env=env,
+        replay=replay,
+        sample=sampler("training"),
+        recyclers=[recycler(name, node) for name, node in config.recyclers.items() if "_target_" in node],
+        probes=[probe(name, node) for name, node in config.probes.items()],
+        evaluate=evaluate,
+        log=log,
+        tick=tick,
+        counters=counters,
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is the GPU where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def _tracker(config: RunConfig, tree: Mapping[str, Any], run: Mapping[str, Any], directory: Path) -> Logger:
+    spec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
+    tracker: Logger = build(
+        config.logger,
+        "logger",
+        directory=directory,
+        run_id=run["run_id"],
+        axes=run["axes"],
+        config_tree=tree,
+        frame_skip=spec.frame_skip,
+    )
+    return tracker
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """LOG goes to `path`, with times, and to the terminal."""
+    to_file, to_terminal = logging.FileHandler(path), logging.StreamHandler()
+    to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOG.handlers = [to_file, to_terminal]
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    try:
+        yield
+    finally:
+        LOG.handlers = []
+        to_file.close()

@@ -1,0 +1,46 @@
+"""Metrics on their way from the device to metrics.csv and the tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from redo_lab.types import Counters, Row
+
+Sink = Callable[[Sequence[Row]], None]
+
+
+class MetricsLog:
+    """Holds tensors on their device until `flush`, which fetches them all at once and hands them to every sink."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+        self._pending: list[tuple[int, int, dict[str, Tensor | float]]] = []
+        self.latest: dict[str, float] = {}
+
+    def add(self, counters: Counters, values: Mapping[str, Tensor | float]) -> None:
+        """`values` belong to this moment; those of one moment share a row."""
+        if not values:
+            return
+        moment = (counters.env_steps, counters.updates)
+        if not self._pending or self._pending[-1][:2] != moment:
+            self._pending.append((*moment, {}))
+        self._pending[-1][2].update(values)
+
+    def flush(self) -> None:
+        """Every sink has every row; `latest` has the newest value of each name."""
+        if not self._pending:
+            return
+        tensors = [v.double() for _, _, values in self._pending for v in values.values() if isinstance(v, Tensor)]
+        fetched = iter(torch.stack(tensors).tolist() if tensors else [])
+        rows = [
+            Row(env_steps, updates, {n: next(fetched) if isinstance(v, Tensor) else v for n, v in values.items()})
+            for env_steps, updates, values in self._pending
+        ]
+        self._pending.clear()
+        for row in rows:
+            self.latest.update(row.values)
+        for sink in self._sinks:
+            sink(rows)

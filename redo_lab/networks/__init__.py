@@ -1,0 +1,1 @@
+"""Networks and the declaration of their hidden layers."""

@@ -1,0 +1,55 @@
+"""The network of MinAtar (Young & Tian, 2019): one convolution and one dense layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from redo_lab.networks.hidden import HiddenLayer, Reader
+from redo_lab.networks.parts import Activation, Weights, check_rank, check_width, initialise, widened
+
+
+class MinAtarNetwork(nn.Module):
+    """conv 16 3×3/1, dense 128, all times `width`. Input uint8 {0, 1} [N, C, 10, 10]."""
+
+    @dataclass
+    class Config:
+        """`width` multiplies every layer."""
+
+        width: float
+        activation: Activation
+        initialiser: Weights
+
+        def __post_init__(self) -> None:
+            check_width(self.width)
+
+    def __init__(self, config: Config, *, obs_shape: tuple[int, ...], generator: torch.Generator) -> None:
+        super().__init__()
+        self.check_obs(obs_shape)
+        channels, self.features = widened(16, config.width), widened(128, config.width)
+        self.positions = (obs_shape[1] - 2) * (obs_shape[2] - 2)
+        self.conv = nn.Conv2d(obs_shape[0], channels, 3)
+        self.dense = nn.Linear(channels * self.positions, self.features)
+        self.act1, self.act2 = config.activation.module(), config.activation.module()
+        self.init = config.initialiser.initialiser()
+        for layer in (self.conv, self.dense):
+            initialise(layer, self.init, generator)
+
+    @staticmethod
+    def check_obs(obs_shape: tuple[int, ...]) -> None:
+        """Raises ConfigError unless observations are images."""
+        check_rank("minatar", obs_shape, 3)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Features [N, 128 * width] of observations [N, C, 10, 10]."""
+        h = self.act1(self.conv(obs.to(torch.float32)))
+        return self.act2(self.dense(h.flatten(1)))  # type: ignore[no-any-return]
+
+    def hidden_layers(self, readers: tuple[Reader, ...]) -> list[HiddenLayer]:
+        """conv, dense; `readers` read the last."""
+        return [
+            HiddenLayer("conv", self.conv, self.act1, self.init, (Reader(self.dense, span=self.positions),)),
+            HiddenLayer("dense", self.dense, self.act2, self.init, readers),
+        ]

@@ -1,0 +1,65 @@
+"""A multi-layer perceptron for vectors of features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from redo_lab.config import require
+from redo_lab.networks.hidden import HiddenLayer, Reader
+from redo_lab.networks.parts import Activation, Weights, check_rank, check_width, initialise, widened
+
+
+class MLP(nn.Module):
+    """Dense layers of the given `hidden` sizes, all times `width`. Input float32 [N, D]."""
+
+    @dataclass
+    class Config:
+        """`width` multiplies every layer."""
+
+        hidden: list[int]
+        width: float
+        activation: Activation
+        initialiser: Weights
+
+        def __post_init__(self) -> None:
+            check_width(self.width)
+            require(len(self.hidden) >= 1, "hidden must name at least one layer")
+            require(min(self.hidden) >= 1, f"hidden sizes must be ≥ 1, got {self.hidden}")
+
+    def __init__(self, config: Config, *, obs_shape: tuple[int, ...], generator: torch.Generator) -> None:
+        super().__init__()
+        self.check_obs(obs_shape)
+        sizes = [obs_shape[0], *(widened(n, config.width) for n in config.hidden)]
+        self.features = sizes[-1]
+        self.dense = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.act = nn.ModuleList(config.activation.module() for _ in config.hidden)
+        self.init = config.initialiser.initialiser()
+        for layer in self._linears():
+            initialise(layer, self.init, generator)
+
+    @staticmethod
+    def check_obs(obs_shape: tuple[int, ...]) -> None:
+        """Raises ConfigError unless observations are vectors."""
+        check_rank("mlp", obs_shape, 1)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Features [N, hidden[-1] * width] of vectors [N, D]."""
+        h = obs
+        for dense, act in zip(self.dense, self.act, strict=True):
+            h = act(dense(h))
+        return h
+
+    def hidden_layers(self, readers: tuple[Reader, ...]) -> list[HiddenLayer]:
+        """dense1, dense2, …; `readers` read the last."""
+        linears = self._linears()
+        following = [*((Reader(layer),) for layer in linears[1:]), readers]
+        return [
+            HiddenLayer(f"dense{i + 1}", layer, self.act[i], self.init, following[i]) for i, layer in enumerate(linears)
+        ]
+
+    def _linears(self) -> list[nn.Linear]:
+        return [layer for layer in self.dense if isinstance(layer, nn.Linear)]

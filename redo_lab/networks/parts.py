@@ -1,0 +1,119 @@
+"""What every network is made of: activations, initialisers and widths by name."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+
+from redo_lab.config import require
+from redo_lab.networks.hidden import Initialiser
+
+
+class Activation(Enum):
+    """Names of activations a network takes."""
+
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    elu = "elu"
+    gelu = "gelu"
+    silu = "silu"
+    tanh = "tanh"
+
+    def module(self) -> nn.Module:
+        """A fresh module: each hidden layer owns its own. Leaky ReLU has slope 0.01 (appendix C.1)."""
+        modules: dict[Activation, type[nn.Module]] = {
+            Activation.relu: nn.ReLU,
+            Activation.leaky_relu: nn.LeakyReLU,
+            Activation.elu: nn.ELU,
+            Activation.gelu: nn.GELU,
+            Activation.silu: nn.SiLU,
+            Activation.tanh: nn.Tanh,
+        }
+        return modules[self]()
+
+
+class Weights(Enum):
+    """Names of weight distributions; biases start at 0 with all of them."""
+
+    xavier_uniform = "xavier_uniform"
+    kaiming_uniform = "kaiming_uniform"
+    lecun_uniform = "lecun_uniform"
+    orthogonal = "orthogonal"
+
+    def initialiser(self) -> Initialiser:
+        """Fills rows of a weight [out, in, …] in place."""
+        return _INITIALISERS[self]
+
+
+def _uniform(rows: Tensor, bound: float, generator: torch.Generator | None) -> None:
+    nn.init.uniform_(rows, -bound, bound, generator=generator)
+
+
+def _fans(shape: torch.Size) -> tuple[int, int]:
+    positions = math.prod(shape[2:])
+    return shape[1] * positions, shape[0] * positions
+
+
+def _xavier_uniform(rows: Tensor, shape: torch.Size, generator: torch.Generator | None) -> None:
+    _uniform(rows, math.sqrt(6 / sum(_fans(shape))), generator)
+
+
+def _kaiming_uniform(rows: Tensor, shape: torch.Size, generator: torch.Generator | None) -> None:
+    _uniform(rows, math.sqrt(6 / _fans(shape)[0]), generator)
+
+
+def _lecun_uniform(rows: Tensor, shape: torch.Size, generator: torch.Generator | None) -> None:
+    _uniform(rows, math.sqrt(3 / _fans(shape)[0]), generator)
+
+
+def _orthogonal(rows: Tensor, shape: torch.Size, generator: torch.Generator | None) -> None:
+    nn.init.orthogonal_(rows, gain=math.sqrt(2), generator=generator)
+
+
+_INITIALISERS: dict[Weights, Initialiser] = {
+    Weights.xavier_uniform: _xavier_uniform,
+    Weights.kaiming_uniform: _kaiming_uniform,
+    Weights.lecun_uniform: _lecun_uniform,
+    Weights.orthogonal: _orthogonal,
+}
+
+
+def widened(units: int, width: float) -> int:
+    """`units` times `width`, at least 1."""
+    return max(1, round(units * width))
+
+
+def check_rank(network: str, obs_shape: tuple[int, ...], rank: int) -> None:
+    """Raises ConfigError unless observations have `rank` axes (1: vectors, 3: channels × height × width)."""
+    reads = {1: "vectors [D]", 3: "images [C, H, W]"}[rank]
+    require(len(obs_shape) == rank, f"network: {network} reads {reads}, but observations are {list(obs_shape)}")
+
+
+def check_atari(network: str, obs_shape: tuple[int, ...]) -> None:
+    """Raises ConfigError unless observations are 84 × 84 images."""
+    check_rank(network, obs_shape, 3)
+    require(obs_shape[1:] == (84, 84), f"network: {network} reads 84 × 84 images, but observations are {obs_shape}")
+
+
+def check_width(width: float) -> None:
+    """Raises ConfigError unless `width` is positive."""
+    require(0 < width < math.inf, f"width must be > 0, got {width}")
+
+
+@torch.no_grad()
+def initialise(layer: nn.Linear | nn.Conv2d, init: Initialiser, generator: torch.Generator) -> None:
+    """The layer's weight is drawn by `init`, its bias is 0."""
+    init(layer.weight, layer.weight.shape, generator)
+    if layer.bias is not None:
+        layer.bias.zero_()
+
+
+def pixels(obs: Tensor) -> Tensor:
+    """Bytes, or augmented bytes as float32, [N, C, H, W] as float32 scaled by 1/255, channels last in memory.
+
+    The one conversion from bytes; the argument isn't changed.
+    """
+    return obs.contiguous(memory_format=torch.channels_last) * (1 / 255)

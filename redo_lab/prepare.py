@@ -1,0 +1,97 @@
+"""From a composed config to a run directory that is ready to run, everything checked before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from redo_lab.config import ConfigError, RunConfig, parse, require, run_config, target_of
+from redo_lab.replay import check_memory
+from redo_lab.runs import identity, status
+from redo_lab.runs.atomic import write_json, write_text
+from redo_lab.runs.status import State
+from redo_lab.types import EnvSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked run. `directory` need not exist yet."""
+
+    plain: Mapping[str, Any]
+    run: Mapping[str, Any]
+    directory: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has been run to its end before."""
+        found = status.read(self.directory)
+        return found is not None and found.state is State.FINISHED
+
+    def write(self) -> None:
+        """The directory holds config.yaml and run.json."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_text(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(self.plain))))
+        write_json(self.directory / "run.json", dict(self.run))
+
+
+def plan(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> Plan:
+    """The run that `plain` (resolved) asks for; raises ConfigError for whatever can't work. Nothing is written."""
+    config = run_config(plain)
+    check(config)
+    axes = identity.axes(plain, choices, parse(config.env, "env").game_id)
+    digest = identity.digest(plain)
+    run_id = identity.run_id(axes, digest)
+    run = {
+        "run_id": run_id,
+        "experiment": config.experiment,
+        "axes": axes,
+        "env_steps": config.training.env_steps,
+        "identity": digest,
+        "git": identity.code_version(),
+        "versions": identity.versions(),
+    }
+    return Plan(plain, run, Path(config.root) / config.experiment / run_id)
+
+
+def check(config: RunConfig) -> None:
+    """Every part's own schema, and what only shows between parts."""
+    agent, replay = parse(config.agent, "agent"), parse(config.replay, "replay")
+    env = parse(config.env, "env")
+    for path, node in (("network", config.network), ("evaluation", config.evaluation), ("logger", config.logger)):
+        parse(node, path)
+    parsed = {f"recyclers.{name}": node for name, node in config.recyclers.items()}
+    parsed |= {f"probes.{name}": node for name, node in config.probes.items()}
+    batches = {"agent.batch_size": agent.batch_size}
+    for path, node in parsed.items():
+        if "_target_" in node:
+            batches[f"{path}.batch_size"] = getattr(parse(node, path), "batch_size", 0)
+    for path, size in batches.items():
+        require(size <= replay.capacity, f"{path}={size} is more than replay.capacity={replay.capacity}")
+    spec: EnvSpec = target_of(config.env, "env").spec_of(env)
+    target_of(config.agent, "agent").check_env(spec)
+    target_of(config.network, "network").check_obs(spec.obs_shape)
+    _check_warmup(agent.warmup_env_steps, agent.batch_size, config)
+    check_memory(replay, spec)
+    _check_device(config.device)
+
+
+def _check_warmup(warmup_env_steps: int, batch_size: int, config: RunConfig) -> None:
+    total = config.training.env_steps
+    if warmup_env_steps >= total:
+        raise ConfigError(f"agent.warmup_env_steps={warmup_env_steps}, but training has {total} agent steps in all")
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        known = device == "auto" or torch.device(device).type in ("cpu", "cuda")
+    except RuntimeError:
+        known = False
+    require(known, f"device must be cpu, cuda, cuda:<n> or auto, got {device}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")

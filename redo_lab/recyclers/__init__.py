@@ -1,0 +1,1 @@
+"""Recycling methods, one a file."""

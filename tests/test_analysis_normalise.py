@@ -1,0 +1,39 @@
+"""Scores on a human scale."""
+
+from __future__ import annotations
+
+import pytest
+
+from redo_lab.analysis import normalise
+from redo_lab.analysis.normalise import Normalisation, Reference, human_normalised, normalisation_for, scale_of
+
+
+def test_random_play_is_zero_and_human_play_is_one() -> None:
+    assert human_normalised(1.7, "breakout") == 0.0
+    assert human_normalised(30.5, "breakout") == 1.0
+    assert human_normalised(1971.0, "demon_attack") == 1.0
+    assert human_normalised(-20.7 + 35.3 / 2, "pong") == pytest.approx(0.5)
+    assert human_normalised(-18.6 + 2 * 2.2, "double_dunk") == pytest.approx(2.0)
+
+
+def test_the_table_has_57_games_of_which_two_without_a_human_score() -> None:
+    references = normalise.atari_references()
+    assert len(references) == 57
+    assert {game for game, reference in references.items() if reference.human is None} == {"defender", "surround"}
+
+
+def test_games_without_a_scale_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="no human score for game 'demon_atack': did you mean 'demonattack'"):
+        human_normalised(0.0, "demon_atack")
+    with pytest.raises(ValueError, match="no human score is known for game 'defender'"):
+        human_normalised(0.0, "defender")
+    monkeypatch.setattr(normalise, "atari_references", lambda: {"flat": Reference(3.0, 3.0)})
+    with pytest.raises(ValueError, match="'flat': human and random scores are equal"):
+        human_normalised(0.0, "flat")
+
+
+def test_the_suite_picks_the_normalisation_and_the_label_names_it() -> None:
+    assert normalisation_for("atari").label == "human-normalised score"
+    assert normalisation_for("minatar") is Normalisation.NONE
+    assert normalisation_for("mujoco").label == "return"
+    assert scale_of("hopper", Normalisation.NONE) == (0.0, 1.0)

@@ -1,0 +1,139 @@
+"""The composed config means what the paper says, and every option that conf/ offers is a valid one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from redo_lab.config import parse, run_config
+from redo_lab.mistakes import options
+from redo_lab.train import CONF
+from tests.composing import composed, planned
+
+
+def test_the_default_is_the_paper_s_default_setting() -> None:
+    plain, choices = composed()
+    assert plain["training"] == {
+        "iterations": 40,
+        "iteration_env_steps": 250_000,
+        "replay_ratio": 0.25,
+        "log_period_updates": 1000,
+    }
+    agent = plain["agent"]
+    assert (agent["learning_rate"], agent["discount"], agent["n_step"], agent["batch_size"]) == (6.25e-5, 0.99, 1, 32)
+    assert agent["optimizer"] == {"epsilon": 1.5e-4, "weight_decay": 0.0}
+    assert agent["epsilon"] == {"initial": 1.0, "final": 0.01, "decay_env_steps": 250_000}
+    assert (agent["warmup_env_steps"], agent["update_period_env_steps"], agent["loss"]) == (20_000, 4, "huber")
+    assert plain["replay"]["capacity"] == 1_000_000
+    assert plain["evaluation"] == {
+        "_target_": "redo_lab.evaluation.Evaluation",
+        "env_steps": 125_000,
+        "episodes": None,
+        "epsilon": 0.001,
+    }
+    assert (plain["network"]["padding"], plain["network"]["initialiser"]) == ("same", "xavier_uniform")
+    assert (choices["scale"], choices["env"], plain["recyclers"]) == ("paper", "atari/breakout", {})
+
+
+@pytest.mark.parametrize(
+    ("ratio", "target_period", "threshold", "iterations"),
+    [("0.25", 8000, 0.025, 40), ("0.5", 4000, 0.1, 10), ("1", 2000, 0.1, 10), ("2", 1000, 0.1, 10)],
+)
+def test_the_replay_ratio_sets_target_period_threshold_and_length(
+    ratio: str, target_period: int, threshold: float, iterations: int
+) -> None:
+    plain, _ = composed(f"replay_ratio={ratio}", "recycler=redo")
+    assert plain["training"]["replay_ratio"] == float(ratio)
+    assert plain["agent"]["target_period_env_steps"] == target_period
+    assert plain["recyclers"]["redo"]["threshold"] == threshold
+    assert plain["training"]["iterations"] == iterations
+
+
+def test_redo_s_defaults_are_table_1_s() -> None:
+    redo = composed("recycler=redo")[0]["recyclers"]["redo"]
+    assert (redo["period_updates"], redo["batch_size"]) == (1000, 64)
+    assert (redo["incoming"], redo["outgoing"], redo["reset_moments"], redo["step_count"]) == (
+        "init",
+        "zero",
+        True,
+        "keep",
+    )
+
+
+def test_laptop_is_a_tenth_of_everything_that_scales() -> None:
+    paper, laptop = composed("recycler=redo")[0], composed("recycler=redo", "scale=laptop")[0]
+    pairs = [
+        (paper["training"]["iteration_env_steps"], laptop["training"]["iteration_env_steps"]),
+        (paper["agent"]["warmup_env_steps"], laptop["agent"]["warmup_env_steps"]),
+        (paper["agent"]["epsilon"]["decay_env_steps"], laptop["agent"]["epsilon"]["decay_env_steps"]),
+        (paper["agent"]["target_period_env_steps"], laptop["agent"]["target_period_env_steps"]),
+        (paper["replay"]["capacity"], laptop["replay"]["capacity"]),
+        (paper["evaluation"]["env_steps"], laptop["evaluation"]["env_steps"]),
+        (paper["recyclers"]["redo"]["period_updates"], laptop["recyclers"]["redo"]["period_updates"]),
+        (paper["probes"]["dormancy"]["period_updates"], laptop["probes"]["dormancy"]["period_updates"]),
+    ]
+    assert all(full == 10 * tenth for full, tenth in pairs)
+    assert paper["env"]["max_episode_env_steps"] == laptop["env"]["max_episode_env_steps"] == 27_000
+
+
+def test_what_is_typed_wins_over_what_an_environment_brings() -> None:
+    plain, choices = composed("env=minatar/breakout", "network=mlp", "agent.learning_rate=0.5")
+    assert (choices["network"], plain["agent"]["learning_rate"]) == ("mlp", 0.5)
+    assert composed("env=minatar/breakout")[1]["network"] == "minatar"
+
+
+A_GAME = {
+    "atari": "Pong",
+    "atari_100k": "Pong",
+    "minatar": "freeway",
+    "classic": "CartPole",
+    "mujoco": "HalfCheetah",
+}
+EVERY_OPTION = [
+    (group, option)
+    for group in ("agent", "env", "evaluation", "logger", "network", "probe", "recycler", "replay_ratio", "scale")
+    for option in options(CONF, group)
+]
+
+
+@pytest.mark.parametrize(("group", "option"), EVERY_OPTION)
+def test_every_option_composes_and_fits_its_schema(group: str, option: str) -> None:
+    overrides = [f"{group}={option}"]
+    if group == "env" and "/" not in option:
+        overrides.append(f"env.game={A_GAME[option]}")
+    plain, _ = composed(*overrides)
+    config = run_config(plain)
+    nodes: dict[str, Any] = {
+        name: getattr(config, name) for name in ("agent", "env", "network", "evaluation", "logger", "replay")
+    }
+    nodes |= config.recyclers | config.probes
+    for name, node in nodes.items():
+        if "_target_" in node:
+            parse(node, name)
+
+
+def test_the_run_id_is_a_function_of_what_changes_results() -> None:
+    base = planned("env=minatar/breakout", "scale=smoke")
+    same = planned(
+        "env=minatar/breakout", "scale=smoke", "root=elsewhere", "logger=none", "threads=2", "progress.line_seconds=5"
+    )
+    assert base.run["run_id"] == same.run["run_id"]
+    assert str(same.directory).startswith("elsewhere/")
+    for change in ("seed=1", "recycler=redo", "agent.learning_rate=0.1", "probes.dormancy.batch_size=32"):
+        assert planned("env=minatar/breakout", "scale=smoke", change).run["run_id"] != base.run["run_id"]
+
+
+def test_the_run_id_can_be_read() -> None:
+    plan = planned("env=atari", "env.game=DemonAttack", "scale=smoke", "replay_ratio=1", "recycler=redo", "seed=3")
+    assert plan.run["run_id"].startswith("dqn-demon_attack-rr1-redo-s3-")
+    assert plan.run["axes"] == {
+        "agent": "dqn",
+        "network": "nature",
+        "suite": "atari",
+        "game": "demon_attack",
+        "replay_ratio": 1,
+        "recycler": "redo",
+        "scale": "smoke",
+        "seed": 3,
+    }

@@ -1,0 +1,192 @@
+"""The files of a run directory: exact, whole and atomic."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from redo_lab.runs import status
+from redo_lab.runs.atomic import write_json, write_text
+from redo_lab.runs.record import Record, Throughput
+from redo_lab.runs.status import State, Status
+from redo_lab.types import Row
+
+RUNNING = Status(
+    state=State.RUNNING,
+    env_steps=10,
+    total_env_steps=100,
+    updates=2,
+    episodes=1,
+    rate_env_steps_per_s=12.5,
+    heartbeat=1.7e9,
+    attempt=1,
+    error=None,
+    last_return=None,
+    dormant_percent=3.25,
+    host="here",
+    pid=7,
+)
+
+
+def metrics(directory: Path) -> list[list[str]]:
+    with (directory / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def test_metrics_csv_gives_back_every_float_exactly_in_the_given_order(tmp_path: Path) -> None:
+    values = {"b/third": 1 / 3, "a/tiny": 5e-324, "a/big": 1.7976931348623157e308, "a/τ0.1": -0.0, "a/one": 1}
+    record = Record.create(tmp_path, "seed: 1\n", {})
+    record.append([Row(10, 2, values), Row(20, 4, {}), Row(30, 6, {"c/float32": np.float32(0.1)})])
+    record.close()
+    lines = metrics(tmp_path)
+    assert lines[0] == ["env_steps", "updates", "name", "value"]
+    assert [(line[0], line[1], line[2]) for line in lines[1:]] == [
+        *(("10", "2", name) for name in values),
+        ("30", "6", "c/float32"),
+    ]
+    assert [line[3] for line in lines[1:]] == [repr(float(v)) for v in values.values()] + ["0.10000000149011612"]
+    assert math.copysign(1, float(lines[4][3])) == -1
+
+
+def test_metrics_csv_keeps_nan_and_infinities(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, "", {})
+    record.append([Row(1, 1, {"loss": math.nan, "up": math.inf, "down": -math.inf})])
+    record.close()
+    assert [line[3] for line in metrics(tmp_path)[1:]] == ["nan", "inf", "-inf"]
+
+
+@pytest.mark.parametrize("names", [1, 1000])
+def test_rows_are_on_disk_as_whole_lines_while_the_record_is_open(tmp_path: Path, names: int) -> None:
+    record = Record.create(tmp_path, "", {})
+    assert metrics(tmp_path) == [["env_steps", "updates", "name", "value"]]
+    for env_steps in range(1, 4):
+        record.append([Row(env_steps, 0, {f"group/{i}": i / 7 for i in range(names)})])
+        text = (tmp_path / "metrics.csv").read_text(encoding="utf-8")
+        assert text.endswith(f"{env_steps},0,group/{names - 1},{(names - 1) / 7!r}\n")
+        assert text.count("\n") == 1 + names * env_steps
+    record.close()
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        record = Record.create(tmp_path / name, "", {"started": name})
+        record.append([Row(1, 1, {"loss": 0.1})])
+        record.throughput(Throughput(1.0 if name == "a" else 2.0, 1, 1, 1.0, 1.0, 1.0))
+        record.close()
+    assert (tmp_path / "a/metrics.csv").read_bytes() == (tmp_path / "b/metrics.csv").read_bytes()
+    assert (tmp_path / "a/throughput.csv").read_bytes() != (tmp_path / "b/throughput.csv").read_bytes()
+
+
+def test_throughput_csv_holds_what_depends_on_the_clock(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, "", {})
+    record.throughput(Throughput(1.5, 100, 25, 66.7, 16.7, 512.25))
+    record.close()
+    assert (tmp_path / "throughput.csv").read_text().splitlines() == [
+        "wall_seconds,env_steps,updates,env_steps_per_s,updates_per_s,peak_memory_mb",
+        "1.5,100,25,66.7,16.7,512.25",
+    ]
+
+
+def test_a_new_record_keeps_config_and_identity_and_drops_old_metrics(tmp_path: Path) -> None:
+    directory = tmp_path / "experiment" / "run"
+    for seed in (1, 2):
+        record = Record.create(directory, f"seed: {seed}\n", {"id": f"run-{seed}", "versions": {"torch": None}})
+        record.append([Row(seed, 0, {"loss": 0.0})])
+        record.close()
+    assert (directory / "config.yaml").read_text() == "seed: 2\n"
+    assert json.loads((directory / "run.json").read_text()) == {"id": "run-2", "versions": {"torch": None}}
+    assert [line[0] for line in metrics(directory)] == ["env_steps", "2"]
+
+
+def test_a_file_handler_can_write_the_log(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, "", {})
+    handler = logging.FileHandler(record.log_path)
+    handler.emit(logging.LogRecord("run", logging.INFO, "", 0, "started", None, None))
+    handler.close()
+    record.close()
+    assert (tmp_path / "log.txt").read_text() == "started\n"
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    write_text(tmp_path / "a.txt", "old")
+
+    def no_space(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), no_space)
+    with pytest.raises(OSError, match="no space left"):
+        write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.txt"]
+
+
+def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    code = (
+        "import os, pathlib, sys, redo_lab.runs.atomic as a;"
+        "a.os.fsync = lambda _: os.kill(os.getpid(), 9);"
+        "a.write_text(pathlib.Path(sys.argv[1]), 'new')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.txt")], check=False)
+    assert killed.returncode == -9
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_value_that_is_not_json_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"b": 2, "path": tmp_path})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "")
+    (tmp_path / "plain.txt").touch()
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "plain.txt").stat().st_mode
+
+
+def test_a_status_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert status.read(tmp_path) is None
+    assert status.read(tmp_path / "absent") is None
+    status.write(tmp_path, RUNNING)
+    assert status.read(tmp_path) == RUNNING
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "running"
+    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:20],
+        lambda _: "",
+        lambda _: "[]",
+        lambda text: text.replace("running", "walking"),
+        lambda text: text.replace('"host"', '"hosts"'),
+        lambda text: text.replace('"state"', '"stat"'),
+    ],
+    ids=["half", "empty", "list", "unknown state", "unknown key", "no state"],
+)
+def test_a_damaged_status_is_refused_by_name(tmp_path: Path, damage: Callable[[str], str]) -> None:
+    status.write(tmp_path, RUNNING)
+    path = tmp_path / "status.json"
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ValueError, match=r"status\.json is not a status of a run"):
+        status.read(tmp_path)
+
+
+def test_reading_a_status_needs_no_torch() -> None:
+    code = "import sys, redo_lab.runs.status, redo_lab.runs.record; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
