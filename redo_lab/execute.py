@@ -34,9 +34,7 @@ def execute(directory: Path) -> State:
     tree = {str(key): value for key, value in plain.items()}
     config = run_config(tree)
     run = json.loads((directory / "run.json").read_text())
-    torch.set_flush_denormal(True)
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    set_up_torch(config.threads)
     before = status.read(directory)
     tracker = _tracker(config, tree, run, directory)
     record = Record(directory)
@@ -112,6 +110,13 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
         tick=tick,
         counters=counters,
     )
+
+
+def set_up_torch(threads: int | None) -> None:
+    """Denormals are flushed (worth some percent on a CPU); `threads` of them, or torch's own choice."""
+    torch.set_flush_denormal(True)
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 def device_of(name: str) -> torch.device:
