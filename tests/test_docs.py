@@ -1,0 +1,100 @@
+"""The examples in docs/ work, and what README and docs name exists."""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from redo_lab.config import build, parse, target_of
+from redo_lab.networks.hidden import HiddenLayer
+from redo_lab.types import Counters
+from tests.networks import q_network
+
+ROOT = Path(__file__).parent.parent
+EXTENDING = (ROOT / "docs" / "extending.md").read_text()
+PRELUDE = """
+from __future__ import annotations
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+import numpy as np, torch
+from numpy.typing import NDArray
+from torch import Tensor
+from redo_lab.config import require
+from redo_lab.networks.hidden import HiddenLayer
+from redo_lab.networks.surgery import Surgery, reader_columns, recycle
+from redo_lab.types import Action, Agent, Counters, Discrete, EnvSpec, Metrics, Sampler, Step
+"""
+
+
+def example(heading: str, language: str) -> str:
+    section = EXTENDING.split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)[0]
+
+
+@pytest.fixture
+def _modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, heading in (
+        ("redo_lab.recyclers.weakest", "A recycling method"),
+        ("redo_lab.envs.chain", "An environment"),
+    ):
+        module = types.ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        exec(PRELUDE + example(heading, "python"), module.__dict__)
+
+
+class OneNetwork:
+    """The least of an agent that a recycler needs."""
+
+    def __init__(self) -> None:
+        self.network, self.obs = q_network("mlp", dueling=True)
+        self.optimizers: list[Any] = []
+
+    def hidden_layers(self) -> list[HiddenLayer]:
+        return self.network.hidden_layers()
+
+
+@pytest.mark.usefixtures("_modules")
+def test_the_recycler_of_the_docs_recycles_the_neurons_with_the_weakest_outgoing_weights() -> None:
+    node = OmegaConf.to_container(
+        OmegaConf.create(example("A recycling method", "yaml").replace("${scaled:recycle_period_updates}", "2"))
+    )
+    assert isinstance(node, dict)
+    recycler = build(node, "recyclers.weakest", name="weakest", generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    agent = OneNetwork()
+    first = agent.hidden_layers()[0]
+    with torch.no_grad():
+        first.readers[0].layer.weight[:, 3] = 1e-6
+    before = first.layer.weight.clone()
+    recycler.after_update(agent, Counters(updates=1), None)
+    assert torch.equal(first.layer.weight, before)
+    recycler.after_update(agent, Counters(updates=2), None)
+    changed = (first.layer.weight != before).any(dim=1).nonzero().flatten().tolist()
+    assert changed == [3]
+    assert first.readers[0].layer.weight[:, 3].abs().sum() == 0
+
+
+@pytest.mark.usefixtures("_modules")
+def test_the_environment_of_the_docs_ends_with_reward_1() -> None:
+    node = OmegaConf.to_container(OmegaConf.create(example("An environment", "yaml")))["env"]  # type: ignore[index,call-overload]
+    config = parse(node, "env")
+    assert target_of(node, "env").spec_of(config).obs_shape == (10,)
+    env = build(node, "env", seed=0, training=True)
+    env.reset()
+    steps = [env.step(1) for _ in range(9)]
+    assert [step.game_return for step in steps] == [None] * 8 + [1.0]
+    assert steps[-1].terminated
+    assert not steps[-1].truncated
+
+
+def test_every_file_and_folder_that_the_docs_link_to_exists() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name} links to {link}"
