@@ -22,6 +22,7 @@ from redo_lab.runs import status
 from redo_lab.runs.record import Record
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
+from redo_lab.signals import Stop, Stopped, stopping
 from redo_lab.types import Counters, Logger, Probe, Recycler, Sampler
 
 LOG = logging.getLogger("redo_lab")
@@ -39,7 +40,7 @@ def execute(directory: Path) -> State:
     tracker = _tracker(config, tree, run, directory)
     record = Record(directory)
     log = MetricsLog([record.append, tracker.log])
-    with _logging_to(record.log_path):
+    with stopping() as stop, _logging_to(record.log_path):
         reporter = Reporter(
             config.progress,
             directory=directory,
@@ -49,19 +50,26 @@ def execute(directory: Path) -> State:
             attempt=before.attempt + 1 if before else 1,
         )
         try:
-            state = _train(config, log, reporter)
+            state = _train(config, log, reporter, stop)
         finally:
             record.close()
         tracker.finish(state.value)
     return state
 
 
-def _train(config: RunConfig, log: MetricsLog, reporter: Reporter) -> State:
+def _train(config: RunConfig, log: MetricsLog, reporter: Reporter, stop: Stop) -> State:
+    def tick(counters: Counters) -> None:
+        stop.check()
+        reporter.tick(counters)
+
     counters = Counters()
     state, error = State.FAILED, None
     try:
-        assemble(config, log=log, tick=reporter.tick, counters=counters).run()
+        assemble(config, log=log, tick=tick, counters=counters).run()
         state = State.FINISHED
+    except Stopped:
+        assert stop.state is not None
+        state = stop.state
     except KeyboardInterrupt:
         state = State.INTERRUPTED
     except Exception:
@@ -94,7 +102,7 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
     def evaluate(iteration: int) -> Mapping[str, float]:
         name = f"evaluation.{iteration}"
         games = build(config.env, "env", seed=seeds.integer(name), training=False)
-        metrics: Mapping[str, float] = evaluation.run(agent, games, seeds.numpy(name))
+        metrics: Mapping[str, float] = evaluation.run(agent, games, seeds.numpy(name), lambda: tick(counters))
         return metrics
 
     return Loop(

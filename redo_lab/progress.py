@@ -19,7 +19,7 @@ from redo_lab.metrics_log import MetricsLog
 from redo_lab.runs import status
 from redo_lab.runs.names import DORMANT_TOTAL, TRAINING_RETURN, tau_value
 from redo_lab.runs.record import Record, Throughput
-from redo_lab.runs.status import State, Status
+from redo_lab.runs.status import State, Status, duration
 from redo_lab.types import Counters
 
 LOG = logging.getLogger("redo_lab")
@@ -147,15 +147,6 @@ def dormant_percent(latest: Mapping[str, float]) -> float | None:
 def smoothed(rate: float | None, newest: float) -> float:
     """A moving average that follows changes within about ten refreshes."""
     return newest if rate is None else 0.8 * rate + 0.2 * newest
-
-
-def duration(seconds: float) -> str:
-    """3h02m, 2m05s or 8s."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
 def peak_memory_mb() -> float:

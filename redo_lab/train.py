@@ -17,7 +17,7 @@ from redo_lab.mistakes import MISTAKES, explain, groups
 from redo_lab.runs.status import State
 
 CONF = Path(__file__).parent.parent / "conf"
-EXIT_CODES = {State.FINISHED: 0, State.FAILED: 1, State.INTERRUPTED: 130}
+EXIT_CODES = {State.FINISHED: 0, State.FAILED: 1, State.INTERRUPTED: 130, State.PREEMPTED: 143}
 EXIT_MISTAKE = 2
 
 
@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--directory"]:
         return _execute(Path(words[1]))
-    sys.argv = ["redo-lab train", *(quoted(word, groups(CONF)) for word in words)]
+    words = [quoted(word, groups(CONF)) for word in words]
+    sys.argv = ["redo-lab train", *words]
     # Hydra then hands its errors on instead of printing them and leaving with code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register_resolvers()

@@ -39,7 +39,7 @@ class Status:
     last_return: float | None
     dormant_percent: float | None
     host: str
-    pid: int
+    pid: int | None
 
 
 def write(directory: Path, status: Status) -> None:
@@ -59,3 +59,15 @@ def read(directory: Path) -> Status | None:
         return Status(**{**values, "state": State(values["state"])})
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is not a status of a run: {error}") from error
+
+
+def duration(seconds: float) -> str:
+    """3d04h, 3h02m, 2m05s or 8s."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

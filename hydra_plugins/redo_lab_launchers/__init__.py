@@ -1,0 +1,1 @@
+"""The few lines by which Hydra finds our launchers."""

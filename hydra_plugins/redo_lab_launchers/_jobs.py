@@ -1,0 +1,73 @@
+"""The jobs of a multirun as checked plans; what every launcher does before it starts anything.
+
+The underscore keeps Hydra's plugin scanner away, which runs a module before Python knows it and so breaks dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from redo_lab.prepare import Plan
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job that can run, and its short name."""
+
+    plan: Plan
+    name: str
+
+
+def planned_jobs(context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[Planned]:
+    """A plan for every job, in order; raises ConfigError naming the jobs that can't work. Nothing is written."""
+    from redo_lab.config import ConfigError
+    from redo_lab.launch.names import short_names, varying
+
+    planned: list[Planned] = []
+    mistakes: dict[str, list[Sequence[str]]] = {}
+    names = short_names(job_overrides)
+    for overrides, varied, name in zip(job_overrides, varying(job_overrides), names, strict=True):
+        try:
+            planned.append(Planned(_plan(context, config, overrides), name))
+        except ConfigError as error:
+            mistakes.setdefault(str(error), []).append(varied)
+    if mistakes:
+        raise ConfigError("; ".join(_said(message, jobs, len(job_overrides)) for message, jobs in mistakes.items()))
+    return planned
+
+
+def without_duplicates(planned: Sequence[Planned]) -> list[Planned]:
+    """The first job of each run directory."""
+    return list({job.plan.directory: job for job in reversed(planned)}.values())[::-1]
+
+
+def replay_bytes(plan: Plan) -> int:
+    """The memory that the full replay of a run takes."""
+    from redo_lab.config import parse, run_config, target_of
+    from redo_lab.replay import bytes_needed
+
+    config = run_config(plan.plain)
+    spec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
+    return bytes_needed(parse(config.replay, "replay"), spec)
+
+
+def _plan(context: HydraContext, config: DictConfig, overrides: Sequence[str]) -> Plan:
+    from redo_lab.config import resolve
+    from redo_lab.prepare import plan
+
+    composed = context.config_loader.load_sweep_config(config, list(overrides))
+    ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    return plan(resolve(ours), composed.hydra.runtime.choices)
+
+
+def _said(message: str, jobs: Sequence[Sequence[str]], total: int) -> str:
+    if len(jobs) == total:
+        return message
+    others = f" and {len(jobs) - 1} more of {total} jobs" if len(jobs) > 1 else f", 1 of {total} jobs"
+    return f"{message} (in {' '.join(jobs[0])}{others})"

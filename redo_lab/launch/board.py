@@ -1,0 +1,94 @@
+"""Where a sweep stands: what waits, what runs, what has ended. The pool keeps it, the table shows it."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from redo_lab.runs.status import State, Status
+
+TELLING_ENV_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to do; `directory` holds its config.yaml and run.json."""
+
+    name: str
+    directory: Path
+    env_steps: int
+
+
+@dataclass
+class Running:
+    """A run that is being done; `status` is the newest read, `started` on time.monotonic's clock."""
+
+    job: Job
+    started: float = field(default_factory=time.monotonic)
+    status: Status | None = None
+
+    @property
+    def env_steps(self) -> int:
+        return self.status.env_steps if self.status else 0
+
+    @property
+    def env_steps_per_s(self) -> float | None:
+        """The run's pace; None while it says more of the start than of the run."""
+        return self.status.rate_env_steps_per_s if self.status and self.env_steps >= TELLING_ENV_STEPS else None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run as it ended, after `seconds`."""
+
+    job: Job
+    status: Status
+    seconds: float
+
+
+@dataclass
+class Board:
+    """A sweep at one moment. `finished_before`: the runs that were finished when the sweep was asked for."""
+
+    runs_at_once: int
+    finished_before: int = 0
+    waiting: deque[Job] = field(default_factory=deque)
+    running: list[Running] = field(default_factory=list)
+    ended: list[Ended] = field(default_factory=list)
+    stopping: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.finished_before + len(self.waiting) + len(self.running) + len(self.ended)
+
+    def counts(self) -> Counter[State]:
+        """How many runs have ended in which state."""
+        return Counter(ended.status.state for ended in self.ended)
+
+    def eta_seconds(self) -> float | None:
+        """Until the last run ends, if all go at the pace seen so far; None before there is a pace."""
+        pace = self._seconds_per_env_step()
+        if pace is None:
+            return None
+        slots = [self._seconds_left(running, pace) for running in self.running]
+        slots += [0.0] * (self.runs_at_once - len(slots))
+        heapq.heapify(slots)
+        for job in () if self.stopping else self.waiting:
+            heapq.heapreplace(slots, slots[0] + job.env_steps * pace)
+        return max(slots)
+
+    def _seconds_per_env_step(self) -> float | None:
+        """Of the runs that finished, start and all; of those that run, before one has finished."""
+        finished = [ended for ended in self.ended if ended.status.state is State.FINISHED]
+        if finished:
+            return sum(one.seconds for one in finished) / sum(one.status.total_env_steps for one in finished)
+        measured = [one.env_steps_per_s for one in self.running if one.env_steps_per_s]
+        return len(measured) / sum(measured) if measured else None
+
+    @staticmethod
+    def _seconds_left(running: Running, pace: float) -> float:
+        rate = running.env_steps_per_s
+        return (running.job.env_steps - running.env_steps) * (1 / rate if rate else pace)
