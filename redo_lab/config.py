@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from fractions import Fraction
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -92,12 +93,18 @@ class RunConfig:
 
 
 def register_resolvers() -> None:
-    """`${scaled:key}` is schedule.key times scale.fraction, at least 1."""
+    """`${scaled:key}`: schedule.key times scale.fraction, at least 1. `${planned_updates:}`: those of the whole run."""
 
     def scaled(key: str, *, _root_: DictConfig) -> int:
         return max(1, round(float(_root_.schedule[key]) * float(_root_.scale.fraction)))
 
+    def planned_updates(*, _root_: DictConfig) -> int:
+        training = _root_.training
+        env_steps = training.iterations * training.iteration_env_steps - _root_.agent.warmup_env_steps
+        return max(1, int(env_steps * Fraction(repr(training.replay_ratio))))
+
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)
+    OmegaConf.register_new_resolver("planned_updates", planned_updates, replace=True)
 
 
 def resolve(composed: DictConfig) -> dict[str, Any]:

@@ -63,20 +63,28 @@ def check(config: RunConfig) -> None:
     env = parse(config.env, "env")
     for path, node in (("network", config.network), ("evaluation", config.evaluation), ("logger", config.logger)):
         parse(node, path)
-    parsed = {f"recyclers.{name}": node for name, node in config.recyclers.items()}
-    parsed |= {f"probes.{name}": node for name, node in config.probes.items()}
-    batches = {"agent.batch_size": agent.batch_size}
-    for path, node in parsed.items():
-        if "_target_" in node:
-            batches[f"{path}.batch_size"] = getattr(parse(node, path), "batch_size", 0)
-    for path, size in batches.items():
-        require(size <= replay.capacity, f"{path}={size} is more than replay.capacity={replay.capacity}")
+    recyclers = {n: parse(node, f"recyclers.{n}") for n, node in config.recyclers.items() if "_target_" in node}
+    probes = {n: parse(node, f"probes.{n}") for n, node in config.probes.items()}
+    _check_batches({"agent": agent, **_under("recyclers", recyclers), **_under("probes", probes)}, replay.capacity)
+    for name, recycler in recyclers.items():
+        if hasattr(recycler, "check_beside"):
+            recycler.check_beside({other: found for other, found in recyclers.items() if other != name})
     spec: EnvSpec = target_of(config.env, "env").spec_of(env)
     target_of(config.agent, "agent").check_env(spec)
     target_of(config.network, "network").check_obs(spec.obs_shape)
     _check_warmup(agent.warmup_env_steps, agent.batch_size, config)
     check_memory(replay, spec)
     _check_device(config.device)
+
+
+def _under(group: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{group}.{name}": part for name, part in parts.items()}
+
+
+def _check_batches(parts: Mapping[str, Any], capacity: int) -> None:
+    for path, part in parts.items():
+        size = getattr(part, "batch_size", 0)
+        require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
 
 
 def _check_warmup(warmup_env_steps: int, batch_size: int, config: RunConfig) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from redo_lab.networks.hidden import HiddenLayer
+    from redo_lab.networks.hidden import HiddenLayer, Network
 
 Metrics: TypeAlias = "dict[str, Tensor]"
 """Name → 0-d tensor, left on the device until the log is flushed."""
@@ -121,6 +121,15 @@ class Agent(Protocol):
     def update(self, batch: Transition) -> Metrics:
         """One gradient step on `batch`."""
 
+    def policy(self, obs: Tensor) -> Tensor:
+        """The greedy actions of observations on the device: int64 [N] or float32 [N, A], without gradients."""
+
+    def q_and_target(self, batch: Transition) -> Mapping[str, tuple[Tensor, Tensor]]:
+        """By critic, Q of the batch's actions and its TD target, [N] each, without gradients.
+
+        Nothing is augmented and no generator of the agent advances.
+        """
+
     def end_env_step(self, env_step: int) -> None:
         """Does what is periodic in agent steps (target network), after step number `env_step`."""
 
@@ -129,6 +138,9 @@ class Agent(Protocol):
 
     def hidden_layers(self) -> Sequence[HiddenLayer]:
         """The declared hidden layers of every online network, names unique."""
+
+    def networks(self) -> Sequence[Network]:
+        """Every online network, with its target where it has one."""
 
     @property
     def optimizers(self) -> Sequence[torch.optim.Optimizer]: ...

@@ -6,10 +6,11 @@ working. Draws are made for the chosen neurons only: drawing whole weights costs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -100,8 +101,7 @@ def recycle(
     for layer, neurons in touched:
         _renew_incoming(layer, neurons, optimizers, surgery, generator)
     for layer, neurons in touched:
-        for reader in layer.readers:
-            _renew_outgoing(layer, reader, neurons, optimizers, surgery, generator)
+        _renew_outgoing(layer, neurons, optimizers, surgery, generator)
 
 
 def _renew_incoming(
@@ -112,36 +112,35 @@ def _renew_incoming(
     generator: torch.Generator,
 ) -> None:
     weight = layer.layer.weight
-    fresh = torch.empty_like(weight[neurons])
+    fresh = weight.new_empty((len(neurons), *weight.shape[1:]))
     layer.init(fresh, weight.shape, generator)
     # Where no row is left to take a norm from, the fresh ones keep theirs.
     if surgery.incoming is Incoming.scaled and len(neurons) < len(weight):
         fresh.mul_(_mean_norm_of_others(weight, neurons) / row_norms(fresh).view(-1, *[1] * (fresh.dim() - 1)))
     weight.index_copy_(0, neurons, fresh)
-    _forget(weight, 0, neurons, optimizers, surgery)
-    bias = layer.layer.bias
-    if bias is not None:
-        bias.index_fill_(0, neurons, 0)
-        _forget(bias, 0, neurons, optimizers, surgery)
+    if layer.layer.bias is not None:
+        layer.layer.bias.index_fill_(0, neurons, 0)
+    for part in _incoming(layer):
+        _forget(part, neurons, optimizers, surgery)
 
 
 def _renew_outgoing(
     layer: HiddenLayer,
-    reader: Reader,
     neurons: Tensor,
     optimizers: Sequence[torch.optim.Optimizer],
     surgery: Surgery,
     generator: torch.Generator,
 ) -> None:
-    weight = reader.layer.weight
-    columns = reader_columns(reader, neurons)
-    if surgery.outgoing is Outgoing.random:
-        rows = torch.empty_like(weight[:, columns])
-        layer.init(rows, weight.shape, generator)
-        weight.index_copy_(1, columns, rows)
-    else:
-        weight.index_fill_(1, columns, 0)
-    _forget(weight, 1, columns, optimizers, surgery)
+    for part in _outgoing(layer):
+        weight, columns = part.parameter, part.of(part.parameter)
+        if surgery.outgoing is Outgoing.random:
+            span = columns.shape[2]
+            fresh = weight.new_empty((len(weight), len(neurons) * span, *weight.shape[2:]))
+            layer.init(fresh, weight.shape, generator)
+            columns.index_copy_(1, neurons, torch.unflatten(fresh, 1, (len(neurons), span)))
+        else:
+            columns.index_fill_(1, neurons, 0)
+        _forget(part, neurons, optimizers, surgery)
 
 
 def reader_columns(reader: Reader, neurons: Tensor) -> Tensor:
@@ -183,8 +182,8 @@ def fold_outgoing(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor], means
 def silence(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor]) -> None:
     """All incoming weights, biases and outgoing weights of the `chosen` neurons are 0."""
     for layer, neurons in zip(layers, chosen, strict=True):
-        for parameter, dim, index in _parts(layer, neurons):
-            parameter.index_fill_(dim, index, 0)
+        for part in (*_incoming(layer), *_outgoing(layer)):
+            part.of(part.parameter).index_fill_(part.dim, neurons, 0)
 
 
 @torch.no_grad()
@@ -196,51 +195,50 @@ def forget(
 ) -> None:
     """The optimizers' state of all weights of the `chosen` neurons, incoming and outgoing, is as `how` says."""
     for layer, neurons in zip(layers, chosen, strict=True):
-        for parameter, dim, index in _parts(layer, neurons):
-            _forget(parameter, dim, index, optimizers, how)
+        for part in (*_incoming(layer), *_outgoing(layer)) if neurons.numel() else ():
+            _forget(part, neurons, optimizers, how)
 
 
-def _parts(layer: HiddenLayer, neurons: Tensor) -> Iterator[tuple[Tensor, int, Tensor]]:
-    """Where the weights of `neurons` are: parameter, dimension, positions along it. Nothing for no neurons."""
-    if not neurons.numel():
-        return
-    yield layer.layer.weight, 0, neurons
-    if layer.layer.bias is not None:
-        yield layer.layer.bias, 0, neurons
+class _Part(NamedTuple):
+    """Where a layer's neurons lie in `parameter`: along `dim` of the view `of(parameter)`, or of(its moments)."""
+
+    parameter: Tensor
+    of: Callable[[Tensor], Tensor]
+    dim: int
+
+
+def _incoming(layer: HiddenLayer) -> Iterator[_Part]:
+    for parameter in (layer.layer.weight, layer.layer.bias):
+        if parameter is not None:
+            yield _Part(parameter, lambda tensor: tensor, 0)
+
+
+def _outgoing(layer: HiddenLayer) -> Iterator[_Part]:
     for reader in layer.readers:
-        yield reader.layer.weight, 1, reader_columns(reader, neurons)
+        yield _Part(reader.layer.weight, partial(_columns, reader, layer.neurons), 1)
 
 
-def _forget(
-    parameter: Tensor,
-    dim: int,
-    index: Tensor,
-    optimizers: Sequence[torch.optim.Optimizer],
-    how: Forgetting,
-) -> None:
-    for state in optimizer_states(parameter, optimizers):
+def _columns(reader: Reader, neurons: int, tensor: Tensor) -> Tensor:
+    # As [out, neurons, span, …] a neuron's columns are one run of memory: six times faster to fill than by index.
+    return torch.unflatten(tensor[:, reader.columns(neurons)], 1, (neurons, reader.span))
+
+
+def _forget(part: _Part, neurons: Tensor, optimizers: Sequence[torch.optim.Optimizer], how: Forgetting) -> None:
+    for state in optimizer_states(part.parameter, optimizers):
         if how.reset_moments:
             for value in state.values():
-                if value.shape == parameter.shape:
-                    value.index_fill_(dim, index, 0)
-        _forget_step(state, how)
+                if value.shape == part.parameter.shape:
+                    part.of(value).index_fill_(part.dim, neurons, 0)
+        # SGD counts no steps.
+        if how.step_count is StepCount.reset and "step" in state:
+            state["step"].zero_()
 
 
 @torch.no_grad()
 def forget_all(parameter: Tensor, optimizers: Sequence[torch.optim.Optimizer], how: Forgetting) -> None:
     """The optimizers' state of the whole `parameter` is as `how` says."""
-    for state in optimizer_states(parameter, optimizers):
-        if how.reset_moments:
-            for value in state.values():
-                if value.shape == parameter.shape:
-                    value.zero_()
-        _forget_step(state, how)
-
-
-def _forget_step(state: dict[str, Tensor], how: Forgetting) -> None:
-    # SGD counts no steps.
-    if how.step_count is StepCount.reset and "step" in state:
-        state["step"].zero_()
+    everything = torch.arange(len(parameter), device=parameter.device)
+    _forget(_Part(parameter, lambda tensor: tensor, 0), everything, optimizers, how)
 
 
 def optimizer_states(parameter: Tensor, optimizers: Sequence[torch.optim.Optimizer]) -> Iterator[dict[str, Tensor]]:
