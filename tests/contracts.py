@@ -19,7 +19,7 @@ SURGERY = Surgery(Incoming.init, Outgoing.zero, True, StepCount.keep)
 @torch.no_grad()
 def check_readers(layers: Sequence[HiddenLayer], forward: Forward) -> None:
     """Silencing neuron i at its activation equals zeroing its declared columns."""
-    for layer in layers:
+    for layer in recyclable(layers):
         for neuron in _active(layer, forward):
             before = _join(forward())
             with _silenced(layer, neuron):
@@ -37,7 +37,7 @@ def check_readers(layers: Sequence[HiddenLayer], forward: Forward) -> None:
 @torch.no_grad()
 def check_owner(layers: Sequence[HiddenLayer], forward: Forward) -> None:
     """With neuron i silenced, noise on its incoming weights changes nothing; with it active, it does."""
-    for layer in layers:
+    for layer in recyclable(layers):
         for neuron in _active(layer, forward):
             weight, bias = layer.layer.weight, layer.layer.bias
             saved = weight.clone(), None if bias is None else bias.clone()
@@ -59,6 +59,7 @@ def check_owner(layers: Sequence[HiddenLayer], forward: Forward) -> None:
 @torch.no_grad()
 def check_preservation(layers: Sequence[HiddenLayer], forward: Forward) -> None:
     """Recycling dead neurons (output always 0) leaves every output bit for bit as it was."""
+    layers = recyclable(layers)
     chosen = [torch.tensor(_active(layer, forward)) for layer in layers]
     for layer, neurons in zip(layers, chosen, strict=True):
         assert layer.layer.bias is not None
@@ -70,6 +71,11 @@ def check_preservation(layers: Sequence[HiddenLayer], forward: Forward) -> None:
     assert torch.equal(before, _join(forward())), "recycling dead neurons changed the output"
     for layer, neurons, old in zip(layers, chosen, incoming, strict=True):
         assert not torch.equal(layer.layer.weight[neurons], old[neurons]), f"{layer.name} was not recycled"
+
+
+def recyclable(layers: Sequence[HiddenLayer]) -> list[HiddenLayer]:
+    """Those with readers; the others (residual streams) are only scored."""
+    return [layer for layer in layers if layer.readers]
 
 
 def shake(module: torch.nn.Module, seed: int = 0) -> None:

@@ -13,6 +13,7 @@ COMMON = {"activation": "relu", "initialiser": "xavier_uniform", "width": 1.0}
 NODES = {
     "nature_same": ({"_target_": "redo_lab.networks.nature.Nature", "padding": "same", **COMMON}, IMAGES),
     "nature_valid": ({"_target_": "redo_lab.networks.nature.Nature", "padding": "valid", **COMMON}, IMAGES),
+    "impala": ({"_target_": "redo_lab.networks.impala.Impala", **COMMON}, IMAGES),
     "minatar": ({"_target_": "redo_lab.networks.minatar.MinAtarNetwork", **COMMON}, GRIDS),
     "mlp": ({"_target_": "redo_lab.networks.mlp.MLP", "hidden": [48, 32], **COMMON}, VECTORS),
 }

@@ -76,7 +76,7 @@ class HandAgent:
     @torch.no_grad()
     def q_and_target(self, batch: Transition) -> dict[str, tuple[Tensor, Tensor]]:
         return {
-            f"{name}/q" if name else "q": (
+            name or "q": (
                 chain(batch.obs).gather(1, batch.action[:, None]).squeeze(1),
                 batch.reward + batch.discount * chain(batch.next_obs).amax(dim=1),
             )
@@ -89,6 +89,13 @@ class HandAgent:
         loss.backward()
         self.optimizers[0].step()
         return {}
+
+    def state_dict(self) -> dict[str, object]:
+        return {
+            "chains": {name: chain.state_dict() for name, chain in self.chains.items()},
+            "optimizer": self.optimizers[0].state_dict(),
+            "generator": self.generator.get_state(),
+        }
 
     def _trained(self, batch: Transition) -> list[tuple[Tensor, Tensor]]:
         targets = [target for _, target in self.q_and_target(batch).values()]

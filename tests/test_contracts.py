@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.networks.hidden import HiddenLayer, Reader
+from tests.agents import batches, tiny
 from tests.contracts import check_owner, check_preservation, check_readers, shake
 from tests.networks import NODES, q_network
 
@@ -41,12 +43,34 @@ def test_recycling_dead_neurons_leaves_every_output_bit_identical(name: str, due
     check_preservation(network.hidden_layers(), lambda: [network(obs)])
 
 
-def test_every_weight_and_bias_but_the_heads_belongs_to_a_declared_layer() -> None:
-    for name in NODES:
-        network, _ = q_network(name, dueling=True)
-        declared = {id(p) for layer in network.hidden_layers() for p in layer.layer.parameters()}
-        declared |= {id(p) for head in (network.head, network.value) for p in head.parameters()}
-        assert declared == {id(p) for p in network.parameters()}
+@pytest.mark.parametrize("name", NODES)
+def test_every_weight_and_bias_but_the_heads_belongs_to_a_declared_layer(name: str) -> None:
+    network, _ = q_network(name, dueling=True)
+    declared = {id(p) for layer in network.hidden_layers() for p in layer.layer.parameters()}
+    declared |= {id(p) for head in (network.head, network.value) for p in head.parameters()}
+    left = {parameter for parameter, p in network.named_parameters() if id(p) not in declared}
+    # As in the authors' code the last convolution of a stack isn't scored: no activation follows it alone.
+    last = {f"torso.stack{i}.block2.conv2.{kind}" for i in (1, 2, 3) for kind in ("weight", "bias")}
+    assert left == (last if name == "impala" else set())
+
+
+@pytest.mark.parametrize("contract", [check_readers, check_owner, check_preservation])
+def test_sac_declares_its_actor_and_both_critics_right(contract: Callable[..., None]) -> None:
+    agent, batch = tiny("sac"), batches("sac", 1)[0]
+    for network in agent.networks():
+        shake(network.online)
+    assert [layer.name for layer in agent.hidden_layers()] == [
+        f"{network}/dense{i}" for network in ("actor", "critic1", "critic2") for i in (1, 2)
+    ]
+    contract(agent.hidden_layers(), lambda: agent.forward(batch))
+
+
+def test_a_critic_read_by_its_twin_is_caught() -> None:
+    agent, batch = tiny("sac"), batches("sac", 1)[0]
+    layers = list(agent.hidden_layers())
+    layers[3] = replace(layers[3], readers=layers[5].readers)
+    with pytest.raises(AssertionError, match="critic1/dense2: readers are wrong"):
+        check_readers(layers, lambda: agent.forward(batch))
 
 
 def test_a_forgotten_dueling_head_is_caught() -> None:

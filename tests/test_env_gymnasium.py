@@ -17,7 +17,7 @@ MUJOCO = [(game, version) for game in ("HalfCheetah", "Hopper", "Walker2d", "Ant
 
 
 def config(game: str = "CartPole", version: str = "v1", **changes: object) -> GymnasiumEnv.Config:
-    base = GymnasiumEnv.Config(suite="", game=game, version=version, max_episode_env_steps=60, reward_scale=1.0)
+    base = GymnasiumEnv.Config(suite="", game=game, version=version, max_episode_env_steps=60)
     return replace(base, **changes)
 
 
@@ -44,7 +44,7 @@ def test_every_value_is_gymnasiums(game: str, version: str, tmp_path: Path, monk
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*out of date", DeprecationWarning)
         theirs = gymnasium.make(f"{game}-{version}", max_episode_steps=60)
-    ours = GymnasiumEnv(config(game, version, reward_scale=0.1), seed=4, training=True)
+    ours = GymnasiumEnv(config(game, version), seed=4, training=True)
     generator = np.random.default_rng(2)
 
     (expected, _), obs, total, ends = theirs.reset(seed=4), ours.reset(), 0.0, 0
@@ -55,7 +55,7 @@ def test_every_value_is_gymnasiums(game: str, version: str, tmp_path: Path, monk
         expected, reward, terminated, truncated, _ = theirs.step(action)
         step = ours.step(action)
         total += float(reward)
-        assert step.reward == pytest.approx(0.1 * float(reward))
+        assert step.reward == float(reward)
         assert (step.terminated, step.truncated) == (terminated, truncated and not terminated)
         assert step.game_return == (total if terminated or truncated else None)
         assert np.array_equal(step.obs, expected.astype(np.float32))
@@ -133,7 +133,5 @@ def test_mistakes_are_refused() -> None:
         GymnasiumEnv.spec_of(config("HalfCheetah", "v2"))
     with pytest.raises(ConfigError, match="FrozenLake-v1: observations must be a vector"):
         GymnasiumEnv.spec_of(config("FrozenLake"))
-    with pytest.raises(ConfigError, match="reward_scale must be > 0"):
-        config(reward_scale=0.0)
     with pytest.raises(ConfigError, match="max_episode_env_steps must be ≥ 1"):
         config(max_episode_env_steps=0)

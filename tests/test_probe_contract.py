@@ -1,43 +1,91 @@
-"""What holds of every probe that conf/probe offers: it changes nothing, and continues from its state."""
+"""What holds of every probe in conf/probe, on every agent: it changes nothing, and continues from its state."""
 
 import copy
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
 
-from redo_lab.config import build
-from redo_lab.types import Counters, Probe
-from tests.probes import HandAgent, measure, random_agent, random_sampler
+from redo_lab.config import build, register_resolvers
+from redo_lab.probes.norms import parameters
+from redo_lab.probes.rank import penultimate
+from redo_lab.seeding import Seeds
+from redo_lab.types import Agent, Box, Counters, Discrete, EnvSpec, Metrics, Probe, Sampler, Transition
+from tests.networks import NODES, q_network
+from tests.probes import measure, random_agent, random_sampler
 
-PERIOD = 3
-NAMES = sorted(file.stem for file in Path("conf/probe").glob("*.yaml") if file.stem != "none")
-SMALL = {"period_updates": PERIOD, "batch_size": 16, "samples": 40, "thresholds": [0.0, 0.8]}
+PERIOD, UPDATES = 3, 12
+PROBES = sorted(file.stem for file in Path("conf/probe").glob("*.yaml") if file.stem != "none")
+AGENTS = ["hand", "hand_continuous", "dqn", "sac"]
+SMALL_PROBE = {"period_updates": PERIOD, "batch_size": 16, "samples": 40, "thresholds": [0.0, 0.8]}
+SMALL_AGENT = {"dueling": True, "double": True, "batch_size": 8}
+SIZE, ACTIONS = 5, 3
+MLP = {"_target_": "redo_lab.networks.mlp.MLP", "hidden": [12, 8], "width": 1.0, "activation": "relu"}
+
+
+def shipped(group: str, name: str, **changes: object) -> dict[str, Any]:
+    """The node of the part in conf, resolved, with those of its numbers changed that it has."""
+    register_resolvers()
+    config = OmegaConf.load("conf/config.yaml")
+    file = OmegaConf.load(Path("conf") / group / f"{name}.yaml")
+    root = OmegaConf.create({"scale": {"fraction": 1.0}, "schedule": config.schedule, "node": file.get(group, file)})
+    raw = OmegaConf.to_container(root.node, resolve=False)
+    assert isinstance(raw, dict)
+    root.node = {key: changes.get(str(key), value) for key, value in raw.items()}
+    node = OmegaConf.to_container(root.node, resolve=True)
+    assert isinstance(node, dict)
+    return {str(key): value for key, value in node.items()}
 
 
 def probe_named(name: str) -> Probe:
-    """The probe of conf/probe, with numbers for a test."""
-    raw = OmegaConf.to_container(OmegaConf.load(Path("conf/probe") / f"{name}.yaml"), resolve=False)
-    assert isinstance(raw, dict)
-    node = {str(key): SMALL.get(str(key), value) for key, value in raw.items()}
-    return build(node, f"probes.{name}")  # type: ignore[no-any-return]
+    return build(shipped("probe", name, **SMALL_PROBE), f"probes.{name}")  # type: ignore[no-any-return]
 
 
-def everything(agent: HandAgent) -> Any:
+def agent_named(name: str) -> Any:
+    if name.startswith("hand"):
+        return random_agent(continuous=name == "hand_continuous")
+    actions = Discrete(ACTIONS) if name == "dqn" else Box((-2.0,) * ACTIONS, (3.0,) * ACTIONS)
+    return build(
+        shipped("agent", name, **SMALL_AGENT),
+        "agent",
+        spec=EnvSpec((SIZE,), 1, np.float32, actions, 1),
+        torso=partial(build, {**MLP, "initialiser": "xavier_uniform"}, "network"),
+        seeds=Seeds(3),
+        device=torch.device("cpu"),
+    )
+
+
+def sampler(name: str, seed: int) -> Sampler:
+    """Draws for that agent from a generator of their own."""
+    if name.startswith("hand"):
+        return random_sampler(seed)
+    generator = torch.Generator().manual_seed(seed)
+
+    def sample(n: int) -> Transition:
+        obs, next_obs = torch.randn((2, n, SIZE), generator=generator)
+        discrete = torch.randint(ACTIONS, (n,), generator=generator)
+        action = discrete if name == "dqn" else torch.rand((n, ACTIONS), generator=generator)
+        return Transition(obs, action, torch.randn(n, generator=generator), torch.full((n,), 0.9), next_obs)
+
+    return sample
+
+
+def everything(agent: Agent) -> Any:
     """All that a probe could disturb, copied."""
-    parameters = [p for group in agent.optimizers[0].param_groups for p in group["params"]]
+    layers = agent.hidden_layers()
+    held = [p for optimizer in agent.optimizers for group in optimizer.param_groups for p in group["params"]]
     return copy.deepcopy(
         (
-            [p.detach() for p in parameters],
-            [p.grad for p in parameters],
-            agent.optimizers[0].state_dict(),
+            agent.state_dict(),
+            [p.grad for p in held],
             torch.get_rng_state(),
-            agent.generator.get_state(),
-            [dict(layer.activation._forward_hooks) for layer in agent.hidden_layers()],
-            [module.training for chain in agent.chains.values() for module in chain.modules()],
+            list(np.random.get_state()[1]),  # type: ignore[index] # noqa: NPY002
+            [(list(layer.activation._forward_hooks), layer.activation.training) for layer in layers],
             torch.is_grad_enabled(),
         )
     )
@@ -51,16 +99,16 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
+    return bool(np.all(one == other))
 
 
-@pytest.mark.parametrize("continuous", [False, True])
-@pytest.mark.parametrize("name", NAMES)
-def test_measuring_changes_nothing(name: str, continuous: bool) -> None:
-    probe, agent = probe_named(name), random_agent(continuous)
-    training, sample = random_sampler(1), random_sampler(2)
+@pytest.mark.parametrize("agent_name", AGENTS)
+@pytest.mark.parametrize("name", PROBES)
+def test_measuring_changes_nothing(name: str, agent_name: str) -> None:
+    probe, agent = probe_named(name), agent_named(agent_name)
+    training, sample = sampler(agent_name, 1), sampler(agent_name, 2)
     measured = False
-    for updates in range(1, 3 * PERIOD + 1):
+    for updates in range(1, UPDATES + 1):
         agent.update(training(8))
         before = everything(agent)
         measured |= bool(measure(probe, agent, updates, sample))
@@ -68,32 +116,27 @@ def test_measuring_changes_nothing(name: str, continuous: bool) -> None:
     assert measured
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_values_are_finite_scalars_without_gradient_named_group_slash_name(name: str) -> None:
-    probe, agent, sample = probe_named(name), random_agent(), random_sampler(2)
-    names = []
-    for _ in range(2):
-        agent.update(random_sampler(1)(8))
-    for updates in range(1, 3 * PERIOD + 1):
-        agent.update(random_sampler(1)(8))
-        metrics = measured_tensors(probe, agent, updates, sample)
-        for metric, value in metrics.items():
-            assert "/" in metric
-            assert "." not in metric
-            assert value.shape == ()
-            assert not value.requires_grad
-            assert value.isfinite()
-        names.append(sorted(metrics))
-    assert [bool(found) for found in names[-PERIOD:]] == [False] * (PERIOD - 1) + [True]
-    assert names[-1] == names[-1 - PERIOD], "a metric appears and disappears"
-
-
-def measured_tensors(probe: Probe, agent: HandAgent, updates: int, sample: Any) -> dict[str, torch.Tensor]:
-    return probe.after_update(agent, Counters(updates=updates), sample)  # type: ignore[arg-type]
+@pytest.mark.parametrize("agent_name", AGENTS)
+@pytest.mark.parametrize("name", PROBES)
+def test_values_are_finite_scalars_without_gradient_always_under_the_same_names(name: str, agent_name: str) -> None:
+    probe, agent = probe_named(name), agent_named(agent_name)
+    training, sample = sampler(agent_name, 1), sampler(agent_name, 2)
+    logged: list[Metrics] = []
+    for updates in range(1, UPDATES + 1):
+        agent.update(training(8))
+        logged.append(probe.after_update(agent, Counters(updates=updates), sample))
+    for metric, value in logged[-1].items():
+        assert "/" in metric
+        assert "." not in metric
+        assert value.shape == ()
+        assert not value.requires_grad
+        assert value.isfinite()
+    assert [bool(found) for found in logged[-PERIOD:]] == [False] * (PERIOD - 1) + [True]
+    assert logged[-1].keys() == logged[-1 - PERIOD].keys()
 
 
 @pytest.mark.parametrize("cut", range(1, 2 * PERIOD + 2))
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PROBES)
 def test_a_restored_probe_continues_identically(name: str, cut: int) -> None:
     whole, interrupted = history(name, None), history(name, cut)
     assert whole == interrupted
@@ -102,10 +145,10 @@ def test_a_restored_probe_continues_identically(name: str, cut: int) -> None:
 
 def history(name: str, cut: int | None) -> list[dict[str, float]]:
     """What a probe logs after each update of a training, replaced after update `cut` by one restored from its file."""
-    probe, agent = probe_named(name), random_agent()
+    probe, agent = probe_named(name), agent_named("hand")
     training, sample = random_sampler(1), random_sampler(2)
     logged = []
-    for updates in range(1, 4 * PERIOD + 1):
+    for updates in range(1, UPDATES + 1):
         agent.update(training(8))
         logged.append(measure(probe, agent, updates, sample))
         if updates == cut:
@@ -115,3 +158,13 @@ def history(name: str, cut: int | None) -> list[dict[str, float]]:
             probe = probe_named(name)
             probe.load_state_dict(torch.load(file, weights_only=True))
     return logged
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.parametrize("network", sorted(NODES))
+def test_norms_cover_every_parameter_and_rank_reads_what_the_heads_read(network: str, dueling: bool) -> None:
+    q, _ = q_network(network, dueling, width=0.25)
+    layers = q.hidden_layers()
+    assert set(parameters(layers)["total"]) == set(q.parameters())
+    (last,) = penultimate(layers)
+    assert last.readers[0].layer is q.head

@@ -65,7 +65,9 @@ def test_features_are_not_centred_and_agree_with_numpy() -> None:
 def test_maps_are_flattened_as_their_reader_sees_them() -> None:
     # One feature map of four positions, each active in one observation: four features of equal strength.
     hand = HandAgent({"": Chain([torch.ones(1, 1, 1, 1), torch.ones(2, 4)])})
-    assert measure(rank(), hand, 5, always(torch.eye(4).view(4, 1, 2, 2)))["rank/layer1_srank"] == 4
+    images = iter(torch.eye(4).view(4, 1, 2, 2))
+    found = measure(rank(samples=1, batch_size=1), hand, 5, lambda _: transitions(next(images)[None]))
+    assert found["rank/layer1_srank"] == 4
 
 
 def test_it_measures_the_last_layer_with_readers_of_each_network() -> None:

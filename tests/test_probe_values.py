@@ -26,8 +26,8 @@ def test_every_critic_has_values_of_its_own() -> None:
         {"critic1": Chain([torch.eye(2), torch.eye(2)]), "critic2": Chain([torch.eye(2), 2 * torch.eye(2)])}
     )
     found = measure(values(), agent, 5, always([[1, 0], [3, 0]]))
-    assert found["values/critic1/q_mean"] == 2
-    assert found["values/critic2/q_mean"] == 4
+    assert found["values/critic1_mean"] == 2
+    assert found["values/critic2_mean"] == 4
 
 
 def test_it_asks_for_its_batch_size_when_due_only() -> None:

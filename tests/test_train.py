@@ -48,7 +48,7 @@ def test_a_smoke_run_warms_up_updates_evaluates_probes_and_recycles(tmp_path: Pa
     assert losses[0][0] > 160
     assert [updates for _, updates, _ in losses] == list(range(10, 441, 10))
     assert [updates for _, updates, _ in named(directory, "redo/recycled_total")] == list(range(20, 441, 20))
-    assert [updates for _, updates, _ in named(directory, "dormant/total_tau0p1")] == list(range(20, 441, 20))
+    assert [updates for _, updates, _ in named(directory, "dormant/total_tau0p1")] == list(range(40, 441, 40))
     assert named(directory, "training/return")
     found = status.read(directory)
     assert found is not None

@@ -1,0 +1,261 @@
+"""Soft actor-critic with a learned temperature (Haarnoja et al., 2018, arXiv 1812.05905)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from redo_lab.config import ConfigError, require
+from redo_lab.networks.actor_critic import Actor, Critic, TwinCritics, squashed
+from redo_lab.networks.adam import AdamConfig
+from redo_lab.networks.hidden import HiddenLayer, Network
+from redo_lab.networks.q_network import TorsoBuilder
+from redo_lab.seeding import Seeds
+from redo_lab.types import Action, Box, EnvSpec, Metrics, Observation, Transition
+
+
+class SAC:
+    """Twin critics with smoothed targets and a tanh-Gaussian actor.
+
+    Actor, critics and the entropy work on actions in [-1, 1]; the environment's own bounds are applied in `act` and
+    undone in `update`.
+    """
+
+    @dataclass
+    class Config:
+        """Table 4; the numbers stand in conf/agent. The entropy target is `entropy_target_per_dim` × dim(A)."""
+
+        learning_rate: float
+        learning_rate_scale: float
+        discount: float
+        n_step: int
+        batch_size: int
+        warmup_env_steps: int
+        update_period_env_steps: int
+        target_smoothing: float
+        entropy_target_per_dim: float
+        initial_temperature: float
+        reward_scale: float
+        log_std_min: float
+        log_std_max: float
+        optimizer: AdamConfig
+
+        def __post_init__(self) -> None:
+            for name in ("learning_rate", "learning_rate_scale", "initial_temperature", "reward_scale"):
+                require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
+            require(0 <= self.discount <= 1, f"discount must lie in [0, 1], got {self.discount}")
+            for name in ("n_step", "batch_size", "update_period_env_steps"):
+                require(getattr(self, name) >= 1, f"{name} must be ≥ 1, got {getattr(self, name)}")
+            require(self.warmup_env_steps >= 0, f"warmup_env_steps must be ≥ 0, got {self.warmup_env_steps}")
+            require(0 < self.target_smoothing <= 1, f"target_smoothing must lie in (0, 1], got {self.target_smoothing}")
+            require(self.log_std_min < self.log_std_max, "log_std_min must be < log_std_max")
+
+    def __init__(
+        self, config: Config, *, spec: EnvSpec, torso: TorsoBuilder, seeds: Seeds, device: torch.device
+    ) -> None:
+        self.config = config
+        self.batch_size = config.batch_size
+        self.warmup_env_steps = config.warmup_env_steps
+        self.update_period_env_steps = config.update_period_env_steps
+        self.device = device
+        self.bounds = bounds = self.check_env(spec)
+        self.low, self.high = torch.tensor(bounds.low, device=device), torch.tensor(bounds.high, device=device)
+        self.dims = len(bounds.low)
+        self.centre, self.half_range = (self.high + self.low) / 2, (self.high - self.low) / 2
+        self.entropy_target = config.entropy_target_per_dim * self.dims
+        generator = seeds.torch("init")
+        self.actor = Actor(
+            torso(obs_shape=spec.obs_shape, generator=generator),
+            dims=self.dims,
+            log_std=(config.log_std_min, config.log_std_max),
+            generator=generator,
+        ).to(device)
+        self.critics = TwinCritics(torso, obs_size=spec.obs_shape[0], dims=self.dims, generator=generator).to(device)
+        self.targets = copy.deepcopy(self.critics).requires_grad_(False)
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=device))
+        self.actor_parameters = list(self.actor.parameters())
+        rate = config.learning_rate * config.learning_rate_scale
+        self.actor_optimizer = config.optimizer.over(self.actor_parameters, rate)
+        self.critic_optimizer = config.optimizer.over(self.critics.parameters(), rate)
+        # No decay: the temperature isn't a weight of a network.
+        undecayed = AdamConfig(epsilon=config.optimizer.epsilon, weight_decay=0.0)
+        self.temperature_optimizer = undecayed.over([self.log_temperature], rate)
+        self.exploration = seeds.numpy("exploration")
+        self.noise = seeds.torch("policy_noise", device)
+
+    @staticmethod
+    def check_env(spec: EnvSpec) -> Box:
+        """The bounds of the actions; raises ConfigError when these are discrete or unbounded."""
+        if not isinstance(spec.actions, Box):
+            raise ConfigError("agent: SAC needs continuous actions, but the environment's are discrete; use agent=dqn")
+        require(bool(np.isfinite([spec.actions.low, spec.actions.high]).all()), "agent: SAC needs bounded actions")
+        return spec.actions
+
+    def act(self, obs: Observation, env_step: int) -> Action:
+        """Uniformly random during warm-up, then drawn from the policy."""
+        if env_step < self.warmup_env_steps:
+            return self.exploration.uniform(self.bounds.low, self.bounds.high).astype(np.float32)
+        noise = torch.from_numpy(self.exploration.standard_normal(self.dims, np.float32)).to(self.device)
+        with torch.no_grad():
+            mean, log_std = self.actor(self._observed(obs))
+            return self._scaled(mean + log_std.exp() * noise)[0].cpu().numpy()
+
+    def greedy(self, obs: Observation) -> Action:
+        """tanh of the mean, within the environment's bounds."""
+        return self.policy(self._observed(obs))[0].cpu().numpy()
+
+    @torch.no_grad()
+    def policy(self, obs: Tensor) -> Tensor:
+        """The greedy actions, float32 [N, dims], of observations [N, D]."""
+        mean, _ = self.actor(obs)
+        return self._scaled(mean)
+
+    def _observed(self, obs: Observation) -> Tensor:
+        return torch.from_numpy(obs[None]).to(self.device)
+
+    def _scaled(self, u: Tensor) -> Tensor:
+        """tanh u in the environment's bounds, which rounding mustn't step over."""
+        return torch.addcmul(self.centre, self.half_range, u.tanh()).clamp_(self.low, self.high)
+
+    def _normalised(self, action: Tensor) -> Tensor:
+        """The inverse of `_scaled` after tanh: the bounds are -1 and 1."""
+        return (action - self.centre) / self.half_range
+
+    def update(self, batch: Transition) -> Metrics:
+        """One step of Adam on the critics, then on the actor and the temperature; the targets follow."""
+        batch = batch._replace(action=self._normalised(batch.action))
+        return {**self._update_critics(batch), **self._update_actor(batch.obs)}
+
+    def _update_critics(self, batch: Transition) -> Metrics:
+        target = self.td_target(batch, self.noise)
+        q1, q2 = self.critics(batch.obs, batch.action)
+        loss = critic_loss(q1, q2, target)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        self.critic_optimizer.step()
+        return {"train/critic_loss": loss.detach(), "train/q_mean": q1.detach().mean()}
+
+    @torch.no_grad()
+    def td_target(self, batch: Transition, generator: torch.Generator) -> Tensor:
+        """reward + discount * (min of the target critics - temperature * log density) at a fresh next action: [N]."""
+        action, log_density = self._sampled(batch.next_obs, generator)
+        next_q = torch.minimum(*self.targets(batch.next_obs, action))
+        temperature = self.log_temperature.exp()
+        return soft_target(self.config.reward_scale * batch.reward, batch.discount, next_q, log_density, temperature)
+
+    def _update_actor(self, obs: Tensor) -> Metrics:
+        action, log_density = self._sampled(obs, self.noise)
+        q = torch.minimum(*self.critics(obs, action))
+        temperature = self.log_temperature.detach().exp()
+        loss = actor_loss(q, log_density, temperature)
+        entropy_loss = temperature_loss(self.log_temperature, log_density.detach(), self.entropy_target)
+        self.actor_optimizer.zero_grad(set_to_none=True)
+        self.temperature_optimizer.zero_grad(set_to_none=True)
+        # With `inputs` the critics pass the gradient on but don't gather one.
+        torch.autograd.backward(loss + entropy_loss, inputs=[*self.actor_parameters, self.log_temperature])
+        self.actor_optimizer.step()
+        self.temperature_optimizer.step()
+        self._smooth_targets()
+        entropy = -log_density.detach().mean()
+        return {"train/actor_loss": loss.detach(), "train/entropy": entropy, "train/temperature": temperature}
+
+    def _sampled(self, obs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        mean, log_std = self.actor(obs)
+        return squashed(mean, log_std, torch.randn(mean.shape, generator=generator, device=self.device))
+
+    @torch.no_grad()
+    def _smooth_targets(self) -> None:
+        followers: list[Tensor] = list(self.targets.parameters())
+        torch._foreach_lerp_(followers, list(self.critics.parameters()), self.config.target_smoothing)
+
+    def end_env_step(self, env_step: int) -> None:
+        """Nothing: the targets follow every update."""
+
+    def forward(self, batch: Transition) -> list[Tensor]:
+        """Mean, log standard deviation and both critics' values of the batch's own actions, eagerly."""
+        action = self._normalised(batch.action)
+        return [*self.actor(batch.obs), *self.critics(batch.obs, action)]
+
+    @torch.no_grad()
+    def q_and_target(self, batch: Transition) -> dict[str, tuple[Tensor, Tensor]]:
+        """Each critic's values of the batch's own actions, and the TD target; training's noise isn't consumed."""
+        target = self.td_target(batch, self.noise.clone_state())
+        q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
+        return {"critic1": (q1, target), "critic2": (q2, target)}
+
+    def hidden_layers(self) -> Sequence[HiddenLayer]:
+        """Those of actor, critic1 and critic2, in this order."""
+        return [layer for network in self.networks() for layer in network.hidden]
+
+    def networks(self) -> list[Network]:
+        """The actor and both critics with their targets."""
+
+        def network(name: str, online: Actor | Critic, target: Critic | None) -> Network:
+            hidden = tuple(layer.within(name) for layer in online.hidden_layers())
+            return Network(hidden, online, online.torso.init, target)
+
+        return [
+            network("actor", self.actor, None),
+            network("critic1", self.critics.critic1, self.targets.critic1),
+            network("critic2", self.critics.critic2, self.targets.critic2),
+        ]
+
+    @property
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+        """Those of actor, critics and temperature."""
+        return [self.actor_optimizer, self.critic_optimizer, self.temperature_optimizer]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes while training."""
+        return {
+            "actor": self.actor.state_dict(),
+            "critics": self.critics.state_dict(),
+            "targets": self.targets.state_dict(),
+            "log_temperature": self.log_temperature.detach().clone(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "exploration": self.exploration.bit_generator.state,
+            "noise": self.noise.get_state(),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`."""
+        self.actor.load_state_dict(state["actor"])
+        self.critics.load_state_dict(state["critics"])
+        self.targets.load_state_dict(state["targets"])
+        self.log_temperature.copy_(state["log_temperature"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.exploration.bit_generator.state = state["exploration"]
+        self.noise.set_state(state["noise"])
+
+
+def soft_target(reward: Tensor, discount: Tensor, next_q: Tensor, log_density: Tensor, temperature: Tensor) -> Tensor:
+    """reward + discount * (next_q - temperature * log_density), all [N] (Eq. 2 and 3, Haarnoja et al., 2018)."""
+    return reward + discount * (next_q - temperature * log_density)
+
+
+def critic_loss(q1: Tensor, q2: Tensor, target: Tensor) -> Tensor:
+    """Half the sum of both critics' mean squared errors (Eq. 5): values and target [N]."""
+    return 0.5 * (functional.mse_loss(q1, target) + functional.mse_loss(q2, target))
+
+
+def actor_loss(q: Tensor, log_density: Tensor, temperature: Tensor) -> Tensor:
+    """The mean of temperature * log_density - q, both [N] (Eq. 9)."""
+    return (temperature * log_density - q).mean()
+
+
+def temperature_loss(log_temperature: Tensor, log_density: Tensor, entropy_target: float) -> Tensor:
+    """The temperature rises while the entropy, E[-log_density], is below its target.
+
+    As in the authors' code and elsewhere the logarithm stands where Eq. 18 has the temperature itself.
+    """
+    return -log_temperature * (log_density + entropy_target).mean()

@@ -1,0 +1,18 @@
+"""`python -m tests.golden.renew`: records the golden sequences again, after a change meant to alter them."""
+
+from __future__ import annotations
+
+import json
+
+from tests.agents import AGENTS
+from tests.golden.losses import path, sequence
+
+
+def main() -> None:
+    for name in AGENTS:
+        lines = [f'  "{metric}": {json.dumps(values)}' for metric, values in sequence(name).items()]
+        path(name).write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
