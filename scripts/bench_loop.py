@@ -9,6 +9,7 @@ number of torch threads, a warm replay. Neither evaluates, logs or checkpoints w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -52,7 +53,9 @@ def compare(ratio: float, rounds: int, threads: int) -> None:
         spread = f"{min(found):.1f} – {max(found):.1f}"
         print(f"  {code:<18} {steps:7.1f} agent steps/s ({spread})  {steps * ratio:7.1f} updates/s")
     ratios = [a / b for a, b in zip(rates["redo_lab"], rates["stable_baselines3"], strict=True)]
-    print(f"  ratio redo_lab / stable_baselines3: {statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})")
+    print(
+        f"  ratio redo_lab / stable_baselines3: {statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
+    )
 
 
 def ours(ratio: float, threads: int) -> float:
@@ -91,10 +94,8 @@ def ours(ratio: float, threads: int) -> float:
             if len(marks) == 2:
                 raise StopIteration
 
-    try:
+    with contextlib.suppress(StopIteration):
         assemble(config, log=MetricsLog([]), tick=tick, counters=Counters()).run()
-    except StopIteration:
-        pass
     start, end = marks.values()
     return (timed - 1) / (end - start)
 

@@ -25,18 +25,16 @@ class GymnasiumEnv:
 
     @dataclass
     class Config:
-        """`suite` names the reference scores; `reward_scale` multiplies what the agent learns from, not game_return."""
+        """`suite` names the reference scores; `max_episode_env_steps` is the time limit."""
 
         suite: str
         game: str
         version: str
         max_episode_env_steps: int
-        reward_scale: float
 
         def __post_init__(self) -> None:
             known = [name for name in gymnasium.registry if "/" not in name]
             require(self.env_id in known, f"no Gymnasium environment '{self.env_id}': {nearest(self.env_id, known)}")
-            require(self.reward_scale > 0, f"reward_scale must be > 0, got {self.reward_scale}")
             require(
                 self.max_episode_env_steps >= 1, f"max_episode_env_steps must be ≥ 1, got {self.max_episode_env_steps}"
             )
@@ -80,8 +78,7 @@ class GymnasiumEnv:
         truncated = not terminated and self._game_env_steps == self._config.max_episode_env_steps
         self._episode_over = terminated or truncated
         game_return = self._game_return if self._episode_over else None
-        learned = float(reward) * self._config.reward_scale
-        return Step(np.array(obs, np.float32), learned, bool(terminated), truncated, game_return)
+        return Step(np.array(obs, np.float32), float(reward), bool(terminated), truncated, game_return)
 
 
 @functools.cache

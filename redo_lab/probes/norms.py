@@ -1,0 +1,86 @@
+"""Norms of features, weights, gradients and updates, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from redo_lab.networks.hidden import HiddenLayer, activations
+from redo_lab.probes import Schedule, groups
+from redo_lab.types import Agent, Counters, Metrics, Sampler
+
+
+class Norms:
+    """The mean 2-norm of each layer's features, and 2-norms of parameters, their gradient and their last change.
+
+    The gradient is what the last update left in `.grad`; the change is against a copy taken after the update before,
+    so it has in it what a recycler did in between. State: that copy, held only between those two updates.
+    """
+
+    @dataclass
+    class Config(Schedule):
+        """Nothing of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.before: list[Tensor] | None = None
+
+    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+        """norms/<layer>_feature, _weight, _gradient and _update; the last three also per network and in total."""
+        layers = agent.hidden_layers()
+        metrics = self._measure(agent, layers, sample) if self.config.due(counters.updates) else {}
+        self.before = None
+        if self.config.due(counters.updates + 1):
+            self.before = [parameter.detach().clone() for parameter in parameters(layers)["total"]]
+        return metrics
+
+    def _measure(self, agent: Agent, layers: Sequence[HiddenLayer], sample: Sampler) -> Metrics:
+        batch = sample(self.config.batch_size)
+        hidden = activations(layers, lambda: agent.forward(batch))
+        metrics: Metrics = {
+            f"norms/{layer.name}_feature": torch.linalg.vector_norm(h.flatten(1), dim=1).mean()
+            for layer, h in zip(layers, hidden, strict=True)
+        }
+        members = parameters(layers)
+        changes = self._changes(members["total"])
+        for name, group in members.items():
+            metrics[f"norms/{name}_weight"] = get_total_norm([parameter.detach() for parameter in group])
+            metrics[f"norms/{name}_gradient"] = get_total_norm([gradient(parameter) for parameter in group])
+            if changes:
+                metrics[f"norms/{name}_update"] = get_total_norm([changes[parameter] for parameter in group])
+        return metrics
+
+    def _changes(self, group: Sequence[nn.Parameter]) -> dict[nn.Parameter, Tensor]:
+        """Empty at the very first update when every update is measured: there is no copy from before it."""
+        if self.before is None:
+            return {}
+        return {p: p.detach() - before.to(p.device) for p, before in zip(group, self.before, strict=True)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The copy of the parameters, or None."""
+        return {"before": self.before}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`."""
+        self.before = state["before"]
+
+
+def parameters(layers: Sequence[HiddenLayer]) -> dict[str, list[nn.Parameter]]:
+    """Weights and biases of each layer; of each network and in total also those of the output layers that read them."""
+    found = {}
+    for name, members in groups(layers).items():
+        modules: dict[nn.Module, None] = dict.fromkeys(layers[i].layer for i in members)
+        if name not in {layer.name for layer in layers}:
+            modules |= dict.fromkeys(reader.layer for i in members for reader in layers[i].readers)
+        found[name] = [parameter for module in modules for parameter in module.parameters()]
+    return found
+
+
+def gradient(parameter: nn.Parameter) -> Tensor:
+    """Its `.grad`, zeros where it has none."""
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -1,0 +1,157 @@
+"""Does it learn? Ours against Stable-Baselines3 at the same settings, the same seeds, in the same pass.
+
+Every leg is one process with one torch thread; finished legs are kept under `learn/` and not done again. Prints the
+final returns side by side (mean of the last 10 % of evaluations of each seed) and writes them to learn/results.md.
+
+    python scripts/learn.py [--only cartpole minatar sac drq] [--seeds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+FOLDER = Path("learn")
+CORES = len(os.sched_getaffinity(0))
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Study:
+    """`ours`: overrides of redo-lab train; `peer`: SB3's agent, for scripts/peer_sb3.py."""
+
+    name: str
+    env_steps: int
+    evaluations: int
+    ours: tuple[str, ...]
+    peer: str
+    seeds: int = 3
+    note: str = ""
+
+
+STUDIES = [
+    Study(
+        "cartpole",
+        50_000,
+        20,
+        ("env=classic/cartpole", "replay_ratio=1", "evaluation=episodes", "evaluation.episodes=10"),
+        "dqn",
+        note="DQN on CartPole-v1, replay ratio 1",
+    ),
+    Study(
+        "minatar",
+        200_000,
+        20,
+        ("env=minatar/breakout", "replay_ratio=0.25", "evaluation=episodes", "evaluation.episodes=20",
+         "schedule.epsilon_decay_env_steps=50000"),
+        "dqn",
+        note="DQN on MinAtar Breakout, replay ratio 0.25, ε decays over 50k steps",
+    ),
+    Study(
+        "sac",
+        30_000,
+        10,
+        ("env=mujoco/halfcheetah", "agent=sac", "replay_ratio=1", "evaluation.episodes=5", "replay.capacity=100000",
+         "agent.warmup_env_steps=5000"),
+        "sac",
+        note="SAC on HalfCheetah-v5, replay ratio 1, 5000 random steps",
+    ),
+    Study(
+        "drq",
+        12_000,
+        6,
+        ("env=atari_100k/breakout", "agent=drq_eps", "replay_ratio=1", "evaluation.episodes=10",
+         "replay.capacity=20000", "schedule.max_episode_env_steps=3000"),
+        "dqn",
+        seeds=2,
+        note="DrQ(ε) on Breakout (Atari 100K protocol), replay ratio 1; SB3 has no DrQ: its DQN, same schedule",
+    ),
+]  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=[study.name for study in STUDIES])
+    parser.add_argument("--seeds", type=int, help="instead of each study's own number")
+    parser.add_argument("--jobs", type=int, default=CORES, help="legs at a time")
+    arguments = parser.parse_args()
+    chosen = [study for study in STUDIES if not arguments.only or study.name in arguments.only]
+    FOLDER.mkdir(exist_ok=True)
+    legs = [
+        (study, code, seed)
+        for study in chosen
+        for seed in range(arguments.seeds or study.seeds)
+        for code in ("ours", "peer")
+    ]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        finals = dict(zip(legs, pool.map(lambda leg: final_return(*leg), legs), strict=True))
+    lines = report(chosen, {(study.name, code, seed): value for (study, code, seed), value in finals.items()})
+    (FOLDER / "results.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    return 0
+
+
+def report(studies: list[Study], finals: dict[tuple[str, str, int], float]) -> list[str]:
+    """A table: the final return of every seed, and mean ± standard deviation."""
+    lines = ["| study | agent steps | code | final return of each seed | mean ± std |", "|---|---|---|---|---|"]
+    for study in studies:
+        for code, label in (("ours", "redo_lab"), ("peer", "stable_baselines3")):
+            values = [value for (name, by, _), value in finals.items() if (name, by) == (study.name, code)]
+            each = ", ".join(f"{value:.1f}" for value in values)
+            spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+            mean = f"{statistics.mean(values):.1f} ± {spread:.1f}"
+            lines.append(f"| {study.note} | {study.env_steps:,} | {label} | {each} | {mean} |")
+    return lines
+
+
+def final_return(study: Study, code: str, seed: int) -> float:
+    """The leg's final return, from disk where it was finished before."""
+    returns = _ours(study, seed) if code == "ours" else _peer(study, seed)
+    last = max(1, len(returns) // 10)
+    return statistics.mean(returns[-last:])
+
+
+def _overrides(study: Study, seed: int) -> list[str]:
+    length = [
+        f"schedule.iterations={study.evaluations}",
+        f"schedule.iteration_env_steps={study.env_steps // study.evaluations}",
+    ]
+    fixed = [f"root={FOLDER}", f"experiment={study.name}", f"seed={seed}", "logger=none", "threads=1"]
+    return [*study.ours, *length, *fixed]
+
+
+def _ours(study: Study, seed: int) -> list[float]:
+    words = [sys.executable, "-m", "redo_lab.train", *_overrides(study, seed)]
+    done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")
+    directory = Path(done.stdout.split(" is finished")[0].splitlines()[-1])
+    metrics = pl.read_csv(directory / "metrics.csv").filter(pl.col("name") == "evaluation/return_mean")
+    found: list[float] = metrics["value"].to_list()
+    return found
+
+
+def _peer(study: Study, seed: int) -> list[float]:
+    result = FOLDER / study.name / f"sb3-s{seed}-{study.env_steps}.json"
+    if not result.exists():
+        result.parent.mkdir(exist_ok=True)
+        script = Path(__file__).with_name("peer_sb3.py")
+        words = [sys.executable, str(script), study.peer, str(result), *_overrides(study, seed)]
+        done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")
+    found: list[float] = json.loads(result.read_text())
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
