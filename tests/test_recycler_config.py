@@ -7,40 +7,20 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from redo_lab.config import build
 from redo_lab.mistakes import groups
 from redo_lab.networks.surgery import Redraws
 from redo_lab.train import CONF, quoted
 from redo_lab.types import Counters, Transition
 from tests.agents import batches, tiny
 from tests.composing import composed
-
-METHODS = sorted(file.stem for file in (CONF / "recycler").glob("*.yaml"))
-WITH_CLASS = [name for name in METHODS if name not in ("none", "weight_decay")]
-SHORT = {
-    "period_updates": 1,
-    "period_env_steps": 1,
-    "maturity_updates": 1,
-    "replacement_rate": 0.1,
-    "batch_size": 8,
-    "threshold": 0.5,
-    "end_updates": 100,
-}
+from tests.methods import WITH_CLASS, part
 
 
 def recyclers(*overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
     plain, _ = composed(*overrides)
     return plain["recyclers"], plain
-
-
-def part(name: str) -> Any:
-    """The method as shipped, but for periods and sizes that suit a test."""
-    node = yaml.safe_load((CONF / "recycler" / f"{name}.yaml").read_text())
-    node |= {key: value for key, value in SHORT.items() if node.get(key) is not None}
-    return build(node, f"recyclers.{name}", name=name, generator=torch.Generator().manual_seed(0))
 
 
 def act(method: Any, agent: Any, batch: Transition, update: int) -> dict[str, torch.Tensor]:

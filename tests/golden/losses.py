@@ -6,23 +6,35 @@ from pathlib import Path
 
 import torch
 
-from tests.agents import batches, tiny
+from redo_lab.types import Counters
+from tests.agents import AGENTS, batches, node, tiny
+from tests.methods import METHODS, WITH_CLASS, part
 
 FOLDER = Path(__file__).parent
 UPDATES = 20
+EVERY = [(name, "none") for name in AGENTS] + [
+    (name, method) for name in ("dqn", "drq_eps", "sac") for method in METHODS if method != "none"
+]
 
 
-def sequence(name: str) -> dict[str, list[float]]:
-    """Every metric of the first updates of the tiny agent `name` on the synthetic batches, with one torch thread."""
+def sequence(name: str, method: str = "none") -> dict[str, list[float]]:
+    """Every metric of the first updates of the tiny agent `name` on the synthetic batches, with one torch thread.
+
+    The recycling `method` acts after every update.
+    """
     torch.set_num_threads(1)
-    agent = tiny(name)
+    decayed = {"optimizer": node(name)["optimizer"] | {"weight_decay": 0.1}} if method == "weight_decay" else {}
+    agent = tiny(name, **decayed)
+    recycler = part(method) if method in WITH_CLASS else None
     found: dict[str, list[float]] = {}
-    for env_step, batch in enumerate(batches(name, UPDATES), start=1):
+    for step, batch in enumerate(batches(name, UPDATES), start=1):
         for metric, value in agent.update(batch).items():
             found.setdefault(metric, []).append(float(f"{value.item():.7g}"))
-        agent.end_env_step(1000 * env_step)
+        if recycler is not None:
+            recycler.after_update(agent, Counters(step, step), lambda n, batch=batch: batch)
+        agent.end_env_step(1000 * step)
     return found
 
 
-def path(name: str) -> Path:
-    return FOLDER / f"{name}.json"
+def path(name: str, method: str = "none") -> Path:
+    return FOLDER / (f"{name}.json" if method == "none" else f"{name}-{method}.json")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-from tests.agents import AGENTS
-from tests.golden.losses import path, sequence
+from tests.golden.losses import EVERY, path, sequence
 
 
 def main() -> None:
-    for name in AGENTS:
-        lines = [f'  "{metric}": {json.dumps(values)}' for metric, values in sequence(name).items()]
-        path(name).write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    for name, method in EVERY:
+        lines = [f'  "{metric}": {json.dumps(values)}' for metric, values in sequence(name, method).items()]
+        path(name, method).write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 if __name__ == "__main__":
