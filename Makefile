@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test check cover format lock bench clean
+.PHONY: help setup demo test test-slow check cover format golden lock bench learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,7 +23,13 @@ demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a tabl
 	$(BIN)/redo-lab aggregate demo/runs --output demo
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m "not slow"
+
+test-slow: $(STAMP) ## every recycling method on DQN, DrQ(ε) and SAC, real runs at scale=smoke
+	$(BIN)/pytest -n auto -m slow
+
+golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
+	$(BIN)/python -m tests.golden.renew
 
 check: $(STAMP) ## what CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
@@ -34,7 +40,7 @@ check: $(STAMP) ## what CI runs: format, lint, types, import contracts, tests
 
 cover: $(STAMP) ## the tests with coverage, at least 90 %
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term
 
 format: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -51,6 +57,10 @@ lock: ## renew requirements.lock from the newest versions that setup.cfg admits
 bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
 	$(BIN)/python scripts/bench_loop.py
+
+learn: $(STAMP) ## does it learn? against Stable-Baselines3 at the same settings; hours; goes on where it was
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
+	$(BIN)/python scripts/learn.py
 
 clean: ## remove the environment and everything that make made
 	rm -rf .venv demo
