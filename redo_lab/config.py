@@ -66,6 +66,24 @@ class ProgressConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """A checkpoint every `every_seconds`, the last `keep` of them on disk; without `replay` a resume isn't exact.
+
+    A run whose owner on another machine gave no sign of life for `stale_seconds` may be taken over.
+    """
+
+    every_seconds: float
+    keep: int
+    replay: bool
+    stale_seconds: float
+
+    def __post_init__(self) -> None:
+        require(self.every_seconds > 0, f"checkpoint.every_seconds must be > 0, got {self.every_seconds}")
+        require(self.keep >= 1, f"checkpoint.keep must be ≥ 1, got {self.keep}")
+        require(self.stale_seconds > 0, f"checkpoint.stale_seconds must be > 0, got {self.stale_seconds}")
+
+
+@dataclass
 class RunConfig:
     """A whole run, interpolations resolved. The nodes of the parts stay plain: their classes own the schema."""
 
@@ -74,6 +92,8 @@ class RunConfig:
     experiment: str
     device: str
     threads: int | None
+    force: bool
+    checkpoint: CheckpointConfig
     progress: ProgressConfig
     scale: dict[str, Any]
     schedule: dict[str, Any]

@@ -4,78 +4,49 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import OmegaConf
 
 from redo_lab.config import RunConfig, build, parse, run_config, target_of
 from redo_lab.loop import Loop
 from redo_lab.metrics_log import MetricsLog
-from redo_lab.progress import Reporter
-from redo_lab.runs import status
-from redo_lab.runs.record import Record
+from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
-from redo_lab.signals import Stop, Stopped, stopping
+from redo_lab.session import Attempt
+from redo_lab.signals import stopping
 from redo_lab.types import Counters, Logger, Probe, Recycler, Sampler
 
 LOG = logging.getLogger("redo_lab")
 
 
 def execute(directory: Path) -> State:
-    """Trains the run that config.yaml and run.json of `directory` describe; returns how it ended, errors included."""
+    """Trains the run that config.yaml and run.json of `directory` describe, from its newest checkpoint if it has one.
+
+    Returns how it ended, errors included. LeaseHeld: another process works on it; LeaseLost: one took it over.
+    """
     plain = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"))
     assert isinstance(plain, dict)
     tree = {str(key): value for key, value in plain.items()}
     config = run_config(tree)
     run = json.loads((directory / "run.json").read_text())
     set_up_torch(config.threads)
-    before = status.read(directory)
-    tracker = _tracker(config, tree, run, directory)
-    record = Record(directory)
-    log = MetricsLog([record.append, tracker.log])
-    with stopping() as stop, _logging_to(record.log_path):
-        reporter = Reporter(
-            config.progress,
-            directory=directory,
-            record=record,
-            log=log,
-            env_steps=config.training.env_steps,
-            attempt=before.attempt + 1 if before else 1,
-        )
+    with stopping() as stop, _logging_to(directory / "log.txt"):
+        lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
-            state = _train(config, log, reporter, stop)
+            tracker = _tracker(config, tree, run, directory)
+            attempt = Attempt(config, directory, lease, stop, tracker)
+            state = attempt.run(partial(assemble, config))
+            tracker.finish(state.value)
         finally:
-            record.close()
-        tracker.finish(state.value)
-    return state
-
-
-def _train(config: RunConfig, log: MetricsLog, reporter: Reporter, stop: Stop) -> State:
-    def tick(counters: Counters) -> None:
-        stop.check()
-        reporter.tick(counters)
-
-    counters = Counters()
-    state, error = State.FAILED, None
-    try:
-        assemble(config, log=log, tick=tick, counters=counters).run()
-        state = State.FINISHED
-    except Stopped:
-        assert stop.state is not None
-        state = stop.state
-    except KeyboardInterrupt:
-        state = State.INTERRUPTED
-    except Exception:
-        error = traceback.format_exc()
-        LOG.exception("training failed")
-    reporter.end(counters, state, error)
+            lease.release()
     return state
 
 
@@ -89,8 +60,11 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
     agent = build(config.agent, "agent", spec=env.spec, torso=torso, seeds=seeds, device=device)
     evaluation = build(config.evaluation, "evaluation")
 
+    generators: dict[str, np.random.Generator] = {}
+
     def sampler(name: str) -> Sampler:
-        return partial(replay.sample, generator=seeds.numpy(f"replay.{name}"))
+        generators[name] = seeds.numpy(f"replay.{name}")
+        return partial(replay.sample, generator=generators[name])
 
     def recycler(name: str, node: Mapping[str, Any]) -> tuple[Recycler, Sampler]:
         generator = seeds.torch(f"recycling.{name}", device)
@@ -116,6 +90,7 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
         evaluate=evaluate,
         log=log,
         tick=tick,
+        generators=generators,
         counters=counters,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -10,6 +12,10 @@ from torch import Tensor
 from redo_lab.types import Counters, Row
 
 Sink = Callable[[Sequence[Row]], None]
+
+
+class NonFinite(Exception):
+    """Something measured is NaN or infinite: training has diverged."""
 
 
 class MetricsLog:
@@ -30,7 +36,7 @@ class MetricsLog:
         self._pending[-1][2].update(values)
 
     def flush(self) -> None:
-        """Every sink has every row; `latest` has the newest value of each name."""
+        """Every sink has every row, `latest` the newest value of each name; NonFinite stops at the first bad row."""
         if not self._pending:
             return
         tensors = [v.double() for _, _, values in self._pending for v in values.values() if isinstance(v, Tensor)]
@@ -40,7 +46,16 @@ class MetricsLog:
             for env_steps, updates, values in self._pending
         ]
         self._pending.clear()
-        for row in rows:
+        whole = [*itertools.takewhile(_finite, rows)]
+        for row in whole:
             self.latest.update(row.values)
         for sink in self._sinks:
-            sink(rows)
+            sink(whole)
+        if len(whole) < len(rows):
+            bad = rows[len(whole)]
+            names = ", ".join(name for name, value in bad.values.items() if not math.isfinite(value))
+            raise NonFinite(f"{names} is not finite at update {bad.updates} ({bad.env_steps} agent steps)")
+
+
+def _finite(row: Row) -> bool:
+    return all(math.isfinite(value) for value in row.values.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,12 @@ class Plan:
         """Whether the run has been run to its end before."""
         found = status.read(self.directory)
         return found is not None and found.state is State.FINISHED
+
+    def set_aside(self) -> None:
+        """The directory is free; what it held is beside it, as `<run id>.old-1` or the next number that is free."""
+        if self.directory.exists():
+            names = (self.directory.with_name(f"{self.directory.name}.old-{n}") for n in itertools.count(1))
+            self.directory.rename(next(name for name in names if not name.exists()))
 
     def write(self) -> None:
         """The directory holds config.yaml and run.json."""

@@ -8,7 +8,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -29,18 +29,28 @@ class Reporter:
     """Writes status.json from the moment it is made until `end`."""
 
     def __init__(
-        self, config: ProgressConfig, *, directory: Path, record: Record, log: MetricsLog, env_steps: int, attempt: int
+        self,
+        config: ProgressConfig,
+        *,
+        directory: Path,
+        record: Record,
+        log: MetricsLog,
+        env_steps: int,
+        attempt: int,
+        beat: Callable[[], None],
     ) -> None:
+        """`beat` is called before every writing of the status, and may forbid it by raising."""
         self.config = config
         self.directory = directory
         self.record = record
         self.log = log
         self.total_env_steps = env_steps
         self.attempt = attempt
+        self.beat = beat
         self.started = self.refreshed = self.lined = time.monotonic()
         self.previous = Counters()
         self.rate: float | None = None
-        self.bar = _Bar(directory.name, env_steps) if sys.stderr.isatty() else None
+        self.bar = _Bar(directory, env_steps) if sys.stderr.isatty() else None
         self._write(Counters(), State.RUNNING, None)
 
     def tick(self, counters: Counters) -> None:
@@ -85,6 +95,7 @@ class Reporter:
         self._write(counters, State.RUNNING, None)
 
     def _write(self, counters: Counters, state: State, error: str | None) -> None:
+        self.beat()
         status.write(
             self.directory,
             Status(
@@ -111,8 +122,7 @@ class Reporter:
         dormant = dormant_percent(self.log.latest)
         parts = [
             f"{counters.env_steps:,}/{self.total_env_steps:,} steps",
-            f"{counters.updates:,} updates",
-            f"{self.rate or 0:.0f} steps/s",
+            f"{self.rate or 0:.0f}/s",
             f"ETA {eta}",
             f"return {'–' if last is None else format(last, 'g')}",
             f"dormant {'–' if dormant is None else format(dormant, '.1f') + ' %'}",
@@ -121,14 +131,14 @@ class Reporter:
 
 
 class _Bar:
-    def __init__(self, name: str, total: int) -> None:
+    def __init__(self, directory: Path, total: int) -> None:
         self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.fields[summary]}"),
             console=Console(stderr=True),
         )
-        self.task: TaskID = self.progress.add_task(name, total=total, summary="")
+        self.progress.console.print(f"training {directory}", soft_wrap=True, highlight=False)
+        self.task: TaskID = self.progress.add_task("", total=total, summary="")
         self.progress.start()
 
     def show(self, env_steps: int, summary: str) -> None:

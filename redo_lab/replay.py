@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,6 +71,14 @@ class Replay:
     def oldest(self) -> int:
         """The number of the oldest stored entry."""
         return self.added - len(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counters alone; `replay_segments` saves the arrays."""
+        return {"added": self.added, "episode_start": self.episode_start}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The counters are those of `state`; the arrays are as they were."""
+        self.added, self.episode_start = state["added"], state["episode_start"]
 
     def start(self, obs: Observation) -> None:
         """Opens an episode with its first observation; an episode still open counts as truncated at its newest entry.

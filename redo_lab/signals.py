@@ -9,7 +9,11 @@ from types import FrameType
 
 from redo_lab.runs.status import State
 
-ENDINGS = {signal.SIGINT: State.INTERRUPTED, signal.SIGTERM: State.PREEMPTED}
+ENDINGS = {
+    signal.SIGINT: State.INTERRUPTED,
+    signal.SIGTERM: State.PREEMPTED,
+    signal.SIGUSR2: State.PREEMPTED,
+}
 
 
 class Stopped(Exception):
@@ -36,7 +40,7 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Within the context, SIGINT and SIGTERM ask for a stop. Only the main thread may do this."""
+    """Within the context, SIGINT, SIGTERM and SIGUSR2 ask for a stop. Only the main thread may do this."""
     stop = Stop()
     before = {number: signal.signal(number, stop.note) for number in ENDINGS}
     try:

@@ -19,6 +19,7 @@ from redo_lab.runs.status import State
 CONF = Path(__file__).parent.parent / "conf"
 EXIT_CODES = {State.FINISHED: 0, State.FAILED: 1, State.INTERRUPTED: 130, State.PREEMPTED: 143}
 EXIT_MISTAKE = 2
+EXIT_LOST = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,6 +64,8 @@ def compose_and_run(composed: DictConfig) -> None:
 
     try:
         planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
+        if composed.force:
+            planned.set_aside()
     except ConfigError as error:
         # Left to Hydra, it would be preceded by a line of Hydra's own.
         raise SystemExit(_refuse(error, [])) from error
@@ -75,8 +78,15 @@ def compose_and_run(composed: DictConfig) -> None:
 
 def _execute(directory: Path) -> int:
     from redo_lab.execute import execute
+    from redo_lab.runs.lease import LeaseHeld, LeaseLost
 
-    state = execute(directory)
+    try:
+        state = execute(directory)
+    except LeaseHeld as error:
+        return _refuse(error, [])
+    except LeaseLost as error:
+        print(f"redo-lab train: {error}; nothing more was written", file=sys.stderr)
+        return EXIT_LOST
     print(f"{directory} is {state.value}")
     return EXIT_CODES[state]
 

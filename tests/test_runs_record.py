@@ -17,7 +17,7 @@ import pytest
 
 from redo_lab.runs import status
 from redo_lab.runs.atomic import write_json, write_text
-from redo_lab.runs.record import Record, Throughput
+from redo_lab.runs.record import DiskFull, Offsets, Record, Throughput
 from redo_lab.runs.status import State, Status
 from redo_lab.types import Row
 
@@ -190,3 +190,104 @@ def test_a_damaged_status_is_refused_by_name(tmp_path: Path, damage: Callable[[s
 def test_reading_a_status_needs_no_torch() -> None:
     code = "import sys, redo_lab.runs.status, redo_lab.runs.record; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def recorded(directory: Path) -> tuple[Record, Offsets]:
+    """Two rows before the checkpoint, two after it."""
+    record = Record.create(directory, "", {})
+    offsets = Offsets(0, 0)
+    for env_steps in (10, 20, 30, 40):
+        record.append([Row(env_steps, 1, {"loss": env_steps / 7})])
+        record.throughput(Throughput(1.5, env_steps, 1, 2.0, 3.0, 4.0))
+        offsets = record.offsets() if env_steps == 20 else offsets
+    return record, offsets
+
+
+def test_a_resumed_record_is_cut_back_to_exactly_the_checkpoint_and_goes_on_there(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    whole = {name: (tmp_path / name).read_bytes() for name in ("metrics.csv", "throughput.csv")}
+    assert offsets == tuple(content.index(b"\n", content.index(b"20,1,")) + 1 for content in whole.values())
+    resumed = Record(tmp_path, offsets)
+    for (name, content), offset in zip(whole.items(), offsets, strict=True):
+        assert (tmp_path / name).read_bytes() == content[:offset]
+    assert resumed.offsets() == offsets
+    for env_steps in (30, 40):
+        resumed.append([Row(env_steps, 1, {"loss": env_steps / 7})])
+        resumed.throughput(Throughput(1.5, env_steps, 1, 2.0, 3.0, 4.0))
+    assert resumed.offsets() == tuple(len(content) for content in whole.values())
+    resumed.close()
+    assert {name: (tmp_path / name).read_bytes() for name in whole} == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("config.yaml", "metrics.csv", "run.json", "throughput.csv")
+    ]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_zombie_that_goes_on_appending_reaches_nobody(tmp_path: Path, resume: bool) -> None:
+    zombie, offsets = recorded(tmp_path)
+    heir = Record(tmp_path, offsets if resume else None)
+    zombie.append([Row(50, 1, {"zombie": 1.0})])
+    heir.append([Row(30, 1, {"loss": 0.5})])
+    zombie.append([Row(60, 1, {"zombie": 1.0})])
+    zombie.close()
+    heir.close()
+    assert [line[0] for line in metrics(tmp_path)] == ["env_steps", *(["10", "20"] if resume else []), "30"]
+
+
+@pytest.mark.parametrize(
+    ("kept_bytes", "message"),
+    [
+        (60, r"metrics\.csv: the last 26 of the 86 bytes .* what is left ends with: 10,1,loss,1\.4285714285714286"),
+        (0, r"metrics\.csv: the last 86 of the 86 bytes .* what is left ends with: nothing"),
+        (None, r"metrics\.csv: the last 86 of the 86 bytes .* what is left ends with: nothing"),
+    ],
+)
+def test_lost_metrics_are_an_error_that_says_which_and_changes_nothing(
+    tmp_path: Path, kept_bytes: int | None, message: str
+) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    path = tmp_path / "metrics.csv"
+    left = path.read_bytes()[:kept_bytes]
+    path.write_bytes(left) if kept_bytes is not None else path.unlink()
+    throughput = (tmp_path / "throughput.csv").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        Record(tmp_path, offsets)
+    assert (path.read_bytes() == left) if kept_bytes is not None else not path.exists()
+    assert (tmp_path / "throughput.csv").read_bytes() == throughput
+
+
+def test_lost_throughput_leaves_the_metrics_as_they_were(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    before = (tmp_path / "metrics.csv").read_bytes()
+    (tmp_path / "throughput.csv").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"throughput\.csv: the last"):
+        Record(tmp_path, offsets)
+    assert (tmp_path / "metrics.csv").read_bytes() == before
+
+
+def test_an_offset_inside_a_line_is_refused(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    with pytest.raises(ValueError, match=r"metrics\.csv: no line ends at byte 85"):
+        Record(tmp_path, offsets._replace(metrics_bytes=offsets.metrics_bytes - 1))
+
+
+def test_sync_reaches_both_files_and_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, _ = recorded(tmp_path)
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda at: synced.append(str(Path(f"/proc/self/fd/{at}").readlink())))
+    record.sync()
+    record.close()
+    assert synced == [str(tmp_path / "metrics.csv"), str(tmp_path / "throughput.csv"), str(tmp_path)]
+
+
+def test_a_disk_that_is_full_when_metrics_are_appended_is_said_and_the_record_closes(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, "", {})
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        os.dup2(full.fileno(), record._metrics.fileno())
+        with pytest.raises(DiskFull, match=rf"{tmp_path}: No space left on device: 0\.000 MB were to be written"):
+            record.append([Row(1, 1, {"loss": 1.0})])
+        record.close()

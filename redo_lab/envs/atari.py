@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ale_py
 import cv2
@@ -74,6 +76,8 @@ class Atari:
         height, width = self._ale.getScreenDims()
         self._screens = [np.zeros((height, width), np.uint8) for _ in range(2)]
         self._stack = np.zeros(self.spec.obs_shape, np.uint8)
+        self._before_game = self._ale.cloneState(include_rng=True)
+        self._asked: bytearray | None = None
         self._lives = 0
         self._game_env_steps = 0
         self._game_return = 0.0
@@ -107,7 +111,54 @@ class Atari:
         game_return = self._game_return if game_ended else None
         return Step(self._stack.copy(), learned, terminated, at_limit and not terminated, game_return)
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that the future depends on; another environment of the same config continues from it bit for bit.
+
+        What ALE 0.12 saves lacks the action that may stick, and of the screen its memory, its sprites and whether a
+        frame is half drawn (ALE's pull requests 732 and 739). So the game so far is kept: ALE before it, and the action
+        asked for on each frame.
+        """
+        return {
+            "before_game": self._before_game.serialize(),
+            "asked": None if self._asked is None else bytes(self._asked),
+            "emulator": self._ale.cloneState(include_rng=True).serialize(),
+            "screens": np.stack(self._screens),
+            "stack": self._stack.copy(),
+            "lives": self._lives,
+            "game_env_steps": self._game_env_steps,
+            "game_return": self._game_return,
+            "game_goes_on": self._game_goes_on,
+            "episode_over": self._episode_over,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`, after playing the game so far again.
+
+        RuntimeError where that ends in another state of the emulator than was saved: another version of ALE.
+        """
+        self._replay(state["before_game"], state["asked"])
+        if self._ale.cloneState(include_rng=True).serialize() != state["emulator"]:
+            raise RuntimeError(f"{self._config.game}: the game so far, played again, did not come to the saved state")
+        self._screens = list(state["screens"].copy())
+        self._stack[:] = state["stack"]
+        self._lives = state["lives"]
+        self._game_env_steps = state["game_env_steps"]
+        self._game_return = state["game_return"]
+        self._game_goes_on = state["game_goes_on"]
+        self._episode_over = state["episode_over"]
+
+    def _replay(self, before_game: bytes, asked: bytes | None) -> None:
+        self._before_game = ale_py.ALEState(before_game)
+        self._ale.restoreState(self._before_game)
+        self._asked = None if asked is None else bytearray(asked)
+        if asked is not None:
+            self._ale.reset_game()
+            for action in asked:
+                self._ale.act(action)
+
     def _start_game(self) -> None:
+        self._before_game = self._ale.cloneState(include_rng=True)
+        self._asked = bytearray()
         self._ale.reset_game()
         self._lives = self._ale.lives()
         self._game_env_steps = 0
@@ -118,10 +169,12 @@ class Atari:
 
     def _repeat(self, action: ale_py.Action) -> tuple[float, bool, bool]:
         """Raw reward, whether the game is over, whether a life was lost that ends the episode."""
+        assert self._asked is not None
         reward, game_over, life_lost = 0.0, False, False
         first_fetched = self._config.frame_skip - 2
         for frame in range(self._config.frame_skip):
             reward += self._ale.act(action)
+            self._asked.append(action.value)
             game_over = self._ale.game_over()
             if self._life_loss_ends_episode:
                 lives = self._ale.lives()

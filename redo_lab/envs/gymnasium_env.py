@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,19 @@ from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
 from redo_lab.types import Action, Box, Discrete, EnvSpec, Step
+
+CONSTANT = {
+    *("spec", "metadata", "action_space", "observation_space", "observation_structure", "fullpath", "model"),
+    *("mujoco_renderer", "screen", "clock", "surf", "_ezpickle_args", "_ezpickle_kwargs"),
+}
+"""Attributes of Gymnasium's environments that construction settles, or that only rendering uses."""
+
+READ_BEFORE_STEP = (
+    *("xpos", "xquat", "xmat", "xipos", "ximat", "geom_xpos", "geom_xmat", "site_xpos", "site_xmat"),
+    *("subtree_com", "cinert", "cvel"),
+)
+"""MuJoCo's poses and velocities of bodies. They lag one substep behind qpos, so that they can't be computed from it,
+and Ant, Humanoid and others read them before they step. A step computes all else anew before anything reads it."""
 
 
 class GymnasiumEnv:
@@ -79,6 +92,62 @@ class GymnasiumEnv:
         self._episode_over = terminated or truncated
         game_return = self._game_return if self._episode_over else None
         return Step(np.array(obs, np.float32), float(reward), bool(terminated), truncated, game_return)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the future depends on; another environment of the same config continues from it bit for bit.
+
+        ValueError where the environment keeps what we can't save (a Box2D world).
+        """
+        kept = {name: value for name, value in vars(self._env).items() if name not in {*CONSTANT, "data", "_np_random"}}
+        return {
+            "attributes": {name: _plain(value, f"{self._config.env_id}: {name}") for name, value in kept.items()},
+            "physics": _physics(self._env) if hasattr(self._env, "data") else None,
+            "generator": self._env.np_random.bit_generator.state,
+            "game_env_steps": self._game_env_steps,
+            "game_return": self._game_return,
+            "episode_over": self._episode_over,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`, which stays the caller's."""
+        vars(self._env).update({name: _from_plain(value) for name, value in state["attributes"].items()})
+        if state["physics"] is not None:
+            _set_physics(self._env, state["physics"])
+        self._env.np_random.bit_generator.state = state["generator"]
+        self._game_env_steps = state["game_env_steps"]
+        self._game_return = state["game_return"]
+        self._episode_over = state["episode_over"]
+
+
+def _physics(env: Any) -> dict[str, NDArray[np.float64]]:
+    integration = np.empty(mujoco.mj_stateSize(env.model, mujoco.mjtState.mjSTATE_INTEGRATION))
+    mujoco.mj_getState(env.model, env.data, integration, mujoco.mjtState.mjSTATE_INTEGRATION)
+    return {"integration": integration, **{name: getattr(env.data, name).copy() for name in READ_BEFORE_STEP}}
+
+
+def _set_physics(env: Any, physics: Mapping[str, NDArray[np.float64]]) -> None:
+    mujoco.mj_setState(env.model, env.data, physics["integration"], mujoco.mjtState.mjSTATE_INTEGRATION)
+    for name in READ_BEFORE_STEP:
+        getattr(env.data, name)[:] = physics[name]
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A copy without NumPy's scalars and tuples: a scalar becomes a 0-d array, for its type matters to later sums."""
+    if isinstance(value, np.ndarray | np.generic):
+        return np.array(value)
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(part, name) for part in value]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"{name} is a {type(value).__name__}, which can't be saved: this environment can't be resumed")
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple(map(_from_plain, value["tuple"]))
+    if isinstance(value, np.ndarray):
+        return value.copy() if value.ndim else value[()]
+    return value
 
 
 @functools.cache

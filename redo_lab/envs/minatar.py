@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from redo_lab.config import ConfigError, nearest, require
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+FIXED = ("channels", "action_map", "random")
+"""Attributes of a game that are constants, or the generator, which it shares with the wrapper."""
 
 
 class MinAtar:
@@ -84,6 +88,26 @@ class MinAtar:
         game_return = self._game_return if self._episode_over else None
         return Step(self._observation(), learned, terminated, truncated, game_return)
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that the future depends on; another environment of the same config continues from it bit for bit."""
+        return {
+            "game": {name: _plain(value) for name, value in vars(self._game.env).items() if name not in FIXED},
+            "generator": self._game.random.get_state(legacy=False),
+            "last_action": self._game.last_action,
+            "game_env_steps": self._game_env_steps,
+            "game_return": self._game_return,
+            "episode_over": self._episode_over,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`, which stays the caller's."""
+        vars(self._game.env).update(_plain(state["game"]))
+        self._game.random.set_state(state["generator"])
+        self._game.last_action = state["last_action"]
+        self._game_env_steps = state["game_env_steps"]
+        self._game_return = state["game_return"]
+        self._episode_over = state["episode_over"]
+
     def _observation(self) -> NDArray[np.uint8]:
         return np.ascontiguousarray(self._game.state().transpose(2, 0, 1), dtype=np.uint8)
 
@@ -97,3 +121,14 @@ def _spec(game: str) -> EnvSpec:
     rows, columns, channels = environment.state_shape()
     actions = Discrete(len(environment.minimal_action_set()))
     return EnvSpec((channels, rows, columns), stack=1, dtype=np.uint8, actions=actions, frame_skip=1)
+
+
+def _plain(value: Any) -> Any:
+    """A deep copy with Python numbers for NumPy's, which mean the same in these games of integers."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    return value.item() if isinstance(value, np.generic) else value

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -12,6 +17,19 @@ if TYPE_CHECKING:
     from redo_lab.types import Row
 
 METRICS_HEADER = "env_steps,updates,name,value"
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF)
+
+
+class DiskFull(Exception):
+    """There was no room for what had to be written; what was whole before still is."""
+
+
+class Offsets(NamedTuple):
+    """The lengths of metrics.csv and throughput.csv at one moment."""
+
+    metrics_bytes: int
+    throughput_bytes: int
 
 
 class Throughput(NamedTuple):
@@ -28,10 +46,20 @@ class Throughput(NamedTuple):
 class Record:
     """The files of one run: config.yaml, run.json, metrics.csv, throughput.csv; `log_path` is where its log goes."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, resume: Offsets | None = None) -> None:
+        """Metrics and throughput end exactly at `resume`, or start anew; ValueError if one is shorter.
+
+        They are new files under the old names: a zombie that still appends to the old ones reaches nobody.
+        """
+        self.directory = directory
         self.log_path = directory / "log.txt"
-        self._metrics = _start(directory / "metrics.csv", METRICS_HEADER)
-        self._throughput = _start(directory / "throughput.csv", ",".join(Throughput._fields))
+        paths = directory / "metrics.csv", directory / "throughput.csv"
+        headers = METRICS_HEADER, ",".join(Throughput._fields)
+        if resume is None:
+            starts = [f"{header}\n".encode() for header in headers]
+        else:
+            starts = [_up_to(path, offset) for path, offset in zip(paths, resume, strict=True)]
+        self._metrics, self._throughput = (_new_file(path, start) for path, start in zip(paths, starts, strict=True))
 
     @classmethod
     def create(cls, directory: Path, config_yaml: str, run: Mapping[str, Any]) -> Record:
@@ -56,19 +84,84 @@ class Record:
         """throughput.csv ends with `measured`."""
         _write_whole_lines(self._throughput, [",".join(repr(value) for value in measured)])
 
+    def offsets(self) -> Offsets:
+        """How long the files are with all that was appended: what `resume` takes."""
+        return Offsets(self._metrics.tell(), self._throughput.tell())
+
+    def sync(self) -> None:
+        """All that was appended outlives a power failure."""
+        for file in (self._metrics, self._throughput):
+            os.fsync(file.fileno())
+        sync_folder(self.directory)
+
     def close(self) -> None:
         """The files are closed; nothing more can be appended."""
-        self._metrics.close()
-        self._throughput.close()
+        for file in (self._metrics, self._throughput):
+            # Every append flushes: what is left now is what a full disk has refused, and append has said so.
+            with suppress(OSError):
+                file.close()
 
 
-def _start(path: Path, header: str) -> BinaryIO:
-    file = path.open("wb")
-    _write_whole_lines(file, [header])
+@contextmanager
+def naming_full_disk(folder: Path, needed_bytes: int) -> Iterator[None]:
+    """A full disk or quota within the context is raised as DiskFull, saying what was needed, what is free and where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        needed, free = needed_bytes / 1e6, shutil.disk_usage(there).free / 1e6
+        raise DiskFull(
+            f"{folder}: {os.strerror(error.errno)}: {needed:.3f} MB were to be written, {free:.3f} MB are free on that "
+            "disk (a quota may allow less); what was whole before still is"
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Names that have appeared in `folder` outlive a power failure, where its file system can promise that."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(opened)
+
+
+def _up_to(path: Path, offset: int) -> bytes:
+    content = path.read_bytes()[:offset] if path.exists() else b""
+    if len(content) < offset:
+        last = content[: content.rfind(b"\n") + 1].decode().splitlines()[-1:] or ["nothing"]
+        raise ValueError(
+            f"{path}: the last {offset - len(content)} of the {offset} bytes that it had at the checkpoint were lost; "
+            f"what is left ends with: {last[0]}"
+        )
+    if not content.endswith(b"\n"):
+        raise ValueError(f"{path}: no line ends at byte {offset}, as one did at the checkpoint: it was changed since")
+    return content
+
+
+def _new_file(path: Path, content: bytes) -> BinaryIO:
+    """`path` holds `content` and is open at its end; whoever had it open before has a file without a name."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    file = temporary.open("wb")
+    try:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        file.close()
+        temporary.unlink(missing_ok=True)
+        raise
     return file
 
 
 def _write_whole_lines(file: BinaryIO, lines: Sequence[str]) -> None:
     # Bytes, not text: a text stream hands the system a long block in pieces, and a kill between two leaves half a line.
-    file.write("".join(f"{line}\n" for line in lines).encode())
-    file.flush()
+    block = "".join(f"{line}\n" for line in lines).encode()
+    with naming_full_disk(Path(file.name).parent, len(block)):
+        file.write(block)
+        file.flush()
