@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
-import uuid
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from redo_lab.runs.atomic import write_bytes
 
 if TYPE_CHECKING:
     from redo_lab.replay import Replay
@@ -148,7 +148,7 @@ def write(segment: Segment, folder: Path) -> SegmentFile:
         "block_bytes": [len(block) for block in blocks],
     }
     content = b"".join([json.dumps(header).encode() + b"\n", metadata, *blocks])
-    _write_bytes(folder / segment.name, content)
+    write_bytes(folder / segment.name, content)
     return SegmentFile(segment.name, len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -164,19 +164,6 @@ def _unpack(block: bytes, entries: int) -> NDArray[np.uint8]:
     for before, frame in itertools.pairwise(frames):  # 4 times as fast as bitwise_xor.accumulate
         np.bitwise_xor(before, frame, out=frame)
     return frames
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def needed(files: Sequence[SegmentFile], oldest: int) -> list[SegmentFile]:

@@ -9,11 +9,16 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
-    """`path` holds `text`; if this raises or the process dies, it holds what it held before."""
+    """`path` holds `text` as UTF-8; atomic like `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """`path` holds `content`; if this raises or the process dies, it holds what it held before."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
