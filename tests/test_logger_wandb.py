@@ -60,6 +60,10 @@ def start(name: str, directory: Path, run_id: str = "dqn-breakout-ab12") -> Logg
 def records(directory: Path) -> Iterator[wandb_internal_pb2.Record]:
     """The records of the only offline run below `directory`: a LevelDB log after a header of 7 bytes."""
     (path,) = directory.glob("wandb/offline-run-*/run-*.wandb")
+    yield from records_of(path)
+
+
+def records_of(path: Path) -> Iterator[wandb_internal_pb2.Record]:
     data, block, position, payload = path.read_bytes(), 32768, 7, b""
     while position + 7 <= len(data):
         if block - position % block < 7:
@@ -74,8 +78,12 @@ def records(directory: Path) -> Iterator[wandb_internal_pb2.Record]:
 
 
 def history(directory: Path) -> list[dict[str, float]]:
+    return history_of(records(directory))
+
+
+def history_of(found: Iterator[wandb_internal_pb2.Record]) -> list[dict[str, float]]:
     rows = []
-    for record in records(directory):
+    for record in found:
         if record.HasField("history"):
             items = {tuple(item.nested_key): json.loads(item.value_json) for item in record.history.item}
             assert all(len(key) == 1 for key in items), "a metric name was split"
@@ -254,3 +262,20 @@ def test_ids_and_tags_keep_to_the_limits_of_wandb_and_stay_distinct() -> None:
     long = AXES | {"recycler": "+".join(["weight_decay"] * 12), "game": "g" * 100}
     assert all(len(tag) <= 64 for tag in tags(long))
     assert len(cell(long)) <= 128
+
+
+def test_a_resumed_run_sends_every_row_once(tmp_path: Path) -> None:
+    rows = [Row(10 * i, i, {"train/loss": float(i), "train/q": -float(i)}) for i in range(1, 7)]
+    first = start("wandb_offline", tmp_path)
+    first.log(rows[:3])
+    first.log([Row(40, 4, {"train/loss": 4.0})])  # died in the middle of a moment
+    first.finish("preempted")
+    second = start("wandb_offline", tmp_path)  # from a checkpoint after the first row
+    second.log(rows[1:4])
+    second.log(rows[4:])
+    second.finish("finished")
+    paths = sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime)
+    sent = [(row["env_steps"], name, row[name]) for path in paths for row in history_of(records_of(path))
+            for name in ("train/loss", "train/q") if name in row]  # fmt: skip
+    assert sorted(sent) == sorted((row.env_steps, name, value) for row in rows for name, value in row.values.items())
+    assert {path.name for path in paths} == {"run-dqn-breakout-ab12.wandb"}

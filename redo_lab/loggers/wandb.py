@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import wandb
 
 from redo_lab.config import ConfigError
+from redo_lab.runs.atomic import write_json
 from redo_lab.types import Row
 
 MAX_NAME_LENGTH = 128
@@ -57,6 +59,7 @@ class Wandb:
     ) -> None:
         """Starts the W&B run below `directory`; raises ConfigError when it cannot start."""
         self._frame_skip = frame_skip
+        self._sent = Sent(directory / "wandb_sent.json")
         group = cell(axes)
         try:
             # The mode must hold before init: W&B's own telemetry calls home from a process that it thinks is online.
@@ -66,7 +69,8 @@ class Wandb:
             self._run = wandb.init(
                 project=config.project,
                 entity=config.entity,
-                id=wandb_id(run_id),
+                id=wandb_id(run_id + _anew(directory)),
+                resume="allow",
                 name=f"{group}-seed{axes['seed']}",
                 group=group,
                 job_type=str(axes["recycler"]),
@@ -84,17 +88,56 @@ class Wandb:
         self._run.define_metric("*", step_metric="env_steps")
 
     def log(self, rows: Sequence[Row]) -> None:
-        """W&B holds `rows`, one history row each, values exactly as given, NaN and infinities included."""
+        """W&B holds `rows`, one history row each, values exactly as given, NaN and infinities included.
+
+        What an earlier attempt sent before it died, and this one does again, is passed over: it is the same.
+        """
         for row in rows:
-            values: dict[str, float] = {name: float(value) for name, value in row.values.items()}
+            values = self._sent.news(row)
+            if not values:
+                continue
             frames = row.env_steps * self._frame_skip
             self._run.log(values | {"env_steps": row.env_steps, "updates": row.updates, "frames": frames})
+        self._sent.write()
 
     def finish(self, state: str) -> None:
         """The W&B run is closed, its file whole, and marked finished, killed (interrupted) or failed."""
         self._run.finish(exit_code=EXIT_CODES.get(state, 1))
         # finish() returns before wandb-core has written the file; teardown() waits for it, also where no atexit runs.
         wandb.teardown()
+
+
+class Sent:
+    """How far W&B knows a run, kept in a file across attempts: the last moment, and the names sent of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        found: dict[str, Any] = {"moment": [-1, -1], "names": []}
+        if path.exists():
+            found = json.loads(path.read_text())
+        self._moment: tuple[int, int] = tuple(found["moment"])
+        self._names: set[str] = set(found["names"])
+
+    def news(self, row: Row) -> dict[str, float]:
+        """The values of `row` not sent before; from now on they are."""
+        moment = (row.env_steps, row.updates)
+        if moment < self._moment:
+            return {}
+        if moment > self._moment:
+            self._moment, self._names = moment, set()
+        values = {name: float(value) for name, value in row.values.items() if name not in self._names}
+        self._names.update(values)
+        return values
+
+    def write(self) -> None:
+        """The file says what has been sent so far."""
+        write_json(self._path, {"moment": self._moment, "names": sorted(self._names)})
+
+
+def _anew(directory: Path) -> str:
+    """Set apart from the W&B runs of what was started before and put aside (force=true)."""
+    aside = len(list(directory.parent.glob(f"{directory.name}.old-*")))
+    return f"-{aside + 1}" if aside else ""
 
 
 def settings(mode: Mode) -> wandb.Settings:
