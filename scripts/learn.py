@@ -25,9 +25,16 @@ CORES = len(os.sched_getaffinity(0))
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+Returns = tuple[list[float], list[tuple[int, float]]]
+"""Mean return of each evaluation; agent step and return of each game played while training."""
+
+
 @dataclass(frozen=True)
 class Study:
-    """`ours`: overrides of redo-lab train; `peer`: SB3's agent, for scripts/peer_sb3.py."""
+    """`ours`: overrides of redo-lab train; `peer`: SB3's agent, for scripts/peer_sb3.py.
+
+    training: score the games played while training, in the last third, instead of the evaluations.
+    """
 
     name: str
     env_steps: int
@@ -35,6 +42,7 @@ class Study:
     ours: tuple[str, ...]
     peer: str
     seeds: int = 3
+    training: bool = False
     note: str = ""
 
 
@@ -68,13 +76,15 @@ STUDIES = [
     ),
     Study(
         "drq",
-        8_000,
-        4,
-        ("env=atari_100k/breakout", "agent=drq_eps", "replay_ratio=1", "evaluation.episodes=10",
+        6_000,
+        3,
+        ("env=atari_100k/breakout", "agent=drq_eps", "replay_ratio=1", "evaluation.episodes=2",
          "replay.capacity=20000", "schedule.max_episode_env_steps=3000"),
         "dqn",
         seeds=2,
-        note="DrQ(ε) on Breakout (Atari 100K protocol), replay ratio 1; SB3 has no DrQ: its DQN, same schedule",
+        training=True,
+        note="DrQ(ε) on Breakout (Atari 100K protocol), replay ratio 1, training games of the last third (so early a "
+        "greedy agent never serves the ball); SB3 has no DrQ: its DQN, same schedule",
     ),
 ]  # fmt: skip
 
@@ -116,9 +126,11 @@ def report(studies: list[Study], finals: dict[tuple[str, str, int], float]) -> l
 
 def final_return(study: Study, code: str, seed: int) -> float:
     """The leg's final return, from disk where it was finished before."""
-    returns = _ours(study, seed) if code == "ours" else _peer(study, seed)
-    last = max(1, len(returns) // 10)
-    return statistics.mean(returns[-last:])
+    evaluations, games = _ours(study, seed) if code == "ours" else _peer(study, seed)
+    if study.training:
+        return statistics.mean(value for env_step, value in games if env_step > 2 / 3 * study.env_steps)
+    last = max(1, len(evaluations) // 10)
+    return statistics.mean(evaluations[-last:])
 
 
 def _overrides(study: Study, seed: int) -> list[str]:
@@ -130,18 +142,19 @@ def _overrides(study: Study, seed: int) -> list[str]:
     return [*study.ours, *length, *fixed]
 
 
-def _ours(study: Study, seed: int) -> list[float]:
+def _ours(study: Study, seed: int) -> Returns:
     words = [sys.executable, "-m", "redo_lab.train", *_overrides(study, seed)]
     done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")
     directory = Path(done.stdout.split(" is finished")[0].splitlines()[-1])
-    metrics = pl.read_csv(directory / "metrics.csv").filter(pl.col("name") == "evaluation/return_mean")
-    found: list[float] = metrics["value"].to_list()
-    return found
+    metrics = pl.read_csv(directory / "metrics.csv")
+    evaluations = metrics.filter(pl.col("name") == "evaluation/return_mean")["value"].to_list()
+    games = metrics.filter(pl.col("name") == "training/return").select("env_steps", "value").rows()
+    return evaluations, games
 
 
-def _peer(study: Study, seed: int) -> list[float]:
+def _peer(study: Study, seed: int) -> Returns:
     result = FOLDER / study.name / f"sb3-s{seed}-{study.env_steps}.json"
     if not result.exists():
         result.parent.mkdir(exist_ok=True)
@@ -150,8 +163,8 @@ def _peer(study: Study, seed: int) -> list[float]:
         done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")
-    found: list[float] = json.loads(result.read_text())
-    return found
+    found = json.loads(result.read_text())
+    return found["evaluation"], [tuple(game) for game in found["training"]]
 
 
 if __name__ == "__main__":

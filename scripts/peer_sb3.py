@@ -83,14 +83,18 @@ def evaluate(model: DQN | SAC, config: RunConfig, iteration: int) -> float:
 
 
 class Evaluations(BaseCallback):
-    """Evaluates after every iteration."""
+    """Evaluates after every iteration, and notes the games played while training."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self.config = config
         self.returns: list[float] = []
+        self.games: list[tuple[int, float]] = []
 
     def _on_step(self) -> bool:
+        (info,) = self.locals["infos"]
+        if info["game_return"] is not None:
+            self.games.append((self.num_timesteps, info["game_return"]))
         iteration, within = divmod(self.num_timesteps, self.config.training.iteration_env_steps)
         if not within:
             self.returns.append(evaluate(self.model, self.config, iteration))
@@ -140,7 +144,7 @@ def main(kind: str, result: str, *overrides: str) -> int:
         config = run_config(resolve(compose("config", overrides=words)))
     evaluations = Evaluations(config)
     make(kind, config).learn(config.training.env_steps, callback=evaluations)
-    write_json(Path(result), evaluations.returns)
+    write_json(Path(result), {"evaluation": evaluations.returns, "training": evaluations.games})
     return 0
 
 
