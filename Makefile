@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow check cover format golden lock bench learn clean
+.PHONY: help setup demo test test-slow test-faults check cover format golden lock bench learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ test: $(STAMP) ## every test but the slow ones
 
 test-slow: $(STAMP) ## every recycling method on DQN, DrQ(ε) and SAC, real runs at scale=smoke
 	$(BIN)/pytest -n auto -m slow
+
+test-faults: $(STAMP) ## kill runs at random moments, damage their files, fill the disk …; half an hour
+	$(BIN)/python -m tests.faults
 
 golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
 	$(BIN)/python -m tests.golden.renew

@@ -98,7 +98,7 @@ class Checkpointer:
         try:
             folder = self.checkpoints.replay_folder
             folder.mkdir(parents=True, exist_ok=True)
-            new = [replay_segments.write(segment, folder) for segment in moment.segments]
+            new = [replay_segments.write(segment, folder, self.checkpoints.guard) for segment in moment.segments]
             files = replay_segments.needed([*self._files, *new], moment.oldest)
             named = [checkpoint.SegmentFile(file.name, file.bytes, file.sha256) for file in files]
             self.checkpoints.commit(moment.number, moment.state, named, moment.facts)

@@ -8,7 +8,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from redo_lab.config import ProgressConfig
 from redo_lab.metrics_log import MetricsLog
 from redo_lab.runs import status
+from redo_lab.runs.lease import Lease
 from redo_lab.runs.names import DORMANT_TOTAL, TRAINING_RETURN, tau_value
 from redo_lab.runs.record import Record, Throughput
 from redo_lab.runs.status import State, Status, duration
@@ -36,17 +37,15 @@ class Reporter:
         record: Record,
         log: MetricsLog,
         env_steps: int,
-        attempt: int,
-        beat: Callable[[], None],
+        lease: Lease,
     ) -> None:
-        """`beat` is called before every writing of the status, and may forbid it by raising."""
+        """The lease is renewed with every writing of the status, which it forbids once it is lost."""
         self.config = config
         self.directory = directory
         self.record = record
         self.log = log
         self.total_env_steps = env_steps
-        self.attempt = attempt
-        self.beat = beat
+        self.lease = lease
         self.started = self.refreshed = self.lined = time.monotonic()
         self.previous = Counters()
         self.rate: float | None = None
@@ -95,7 +94,7 @@ class Reporter:
         self._write(counters, State.RUNNING, None)
 
     def _write(self, counters: Counters, state: State, error: str | None) -> None:
-        self.beat()
+        self.lease.renew()
         status.write(
             self.directory,
             Status(
@@ -106,13 +105,14 @@ class Reporter:
                 episodes=counters.episodes,
                 rate_env_steps_per_s=self.rate,
                 heartbeat=time.time(),
-                attempt=self.attempt,
+                attempt=self.lease.attempt,
                 error=error,
                 last_return=self.log.latest.get(TRAINING_RETURN),
                 dormant_percent=dormant_percent(self.log.latest),
                 host=socket.gethostname(),
                 pid=os.getpid(),
             ),
+            self.lease.check,
         )
 
     def _summary(self, counters: Counters) -> str:

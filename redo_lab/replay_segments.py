@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,10 +129,11 @@ def _layout(replay: Replay) -> dict[str, Any]:
     }
 
 
-def write(segment: Segment, folder: Path) -> SegmentFile:
+def write(segment: Segment, folder: Path, guard: Callable[[], None] | None = None) -> SegmentFile:
     """`folder` holds the segment's file, whole and on disk, or nothing of it; for a background thread.
 
-    Raises OverwrittenError where training was faster, OSError where the disk is full.
+    `guard` is asked right before the file appears. Raises OverwrittenError where training was faster, OSError where the
+    disk is full.
     """
     starts = range(segment.first, segment.stop, BLOCK_ENTRIES)
     metadata = zlib.compress(b"".join(array.tobytes() for array in segment.metadata), level=1)
@@ -148,7 +149,7 @@ def write(segment: Segment, folder: Path) -> SegmentFile:
         "block_bytes": [len(block) for block in blocks],
     }
     content = b"".join([json.dumps(header).encode() + b"\n", metadata, *blocks])
-    write_bytes(folder / segment.name, content)
+    write_bytes(folder / segment.name, content, guard)
     return SegmentFile(segment.name, len(content), hashlib.sha256(content).hexdigest())
 
 

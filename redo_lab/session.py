@@ -15,7 +15,7 @@ from redo_lab.progress import Reporter
 from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
-from redo_lab.runs.record import Offsets, Record
+from redo_lab.runs.record import DiskFull, Offsets, Record
 from redo_lab.runs.status import State
 from redo_lab.signals import Stop, Stopped
 from redo_lab.types import Counters, Logger
@@ -50,8 +50,7 @@ class Attempt:
             record=self.record,
             log=self.log,
             env_steps=config.training.env_steps,
-            attempt=lease.attempt,
-            beat=lease.renew,
+            lease=lease,
         )
 
     def run(self, assemble: Assemble) -> State:
@@ -66,7 +65,7 @@ class Attempt:
                 raise
             except Exception as problem:
                 error = traceback.format_exc()
-                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, NonFinite))
+                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, (NonFinite, DiskFull)))
             self.reporter.end(self.counters, state, error)
         finally:
             self.record.close()

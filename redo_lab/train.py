@@ -72,12 +72,17 @@ def compose_and_run(composed: DictConfig) -> None:
     if planned.finished:
         print(f"{planned.directory} is finished; nothing to do")
         return
-    planned.write()
+    try:
+        planned.write()
+    except OSError as error:
+        print(f"redo-lab train: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_CODES[State.FAILED]) from error
     raise SystemExit(_execute(planned.directory))
 
 
 def _execute(directory: Path) -> int:
     from redo_lab.execute import execute
+    from redo_lab.runs.checkpoint import CheckpointError
     from redo_lab.runs.lease import LeaseHeld, LeaseLost
 
     try:
@@ -87,6 +92,9 @@ def _execute(directory: Path) -> int:
     except LeaseLost as error:
         print(f"redo-lab train: {error}; nothing more was written", file=sys.stderr)
         return EXIT_LOST
+    except (CheckpointError, OSError) as error:
+        print(f"redo-lab train: {directory}: {error}", file=sys.stderr)
+        return EXIT_CODES[State.FAILED]
     print(f"{directory} is {state.value}")
     return EXIT_CODES[state]
 

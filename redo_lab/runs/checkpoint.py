@@ -98,7 +98,7 @@ class Checkpoints:
         self.folder = folder
         self.replay_folder = folder / "replay"
         self.keep = keep
-        self._guard = guard or (lambda: None)
+        self.guard = guard or (lambda: None)
 
     def commit(self, number: int, state: bytes, segments: Sequence[SegmentFile], facts: Mapping[str, Any]) -> None:
         """Checkpoint `number` is the newest and on disk for good; if this raises, the newest is this or the one before.
@@ -167,14 +167,14 @@ class Checkpoints:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            self._guard()
+            self.guard()
             temporary.replace(self.folder / name)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
     def _collect(self, number: int | None) -> None:
-        self._guard()
+        self.guard()
         manifests = self._manifests()
         readable = sorted(self._readable(), key=lambda manifest: manifest.number)
         kept = [manifest for manifest in readable if number is not None and manifest.number <= number][-self.keep :]

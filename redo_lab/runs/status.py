@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -42,9 +43,9 @@ class Status:
     pid: int | None
 
 
-def write(directory: Path, status: Status) -> None:
-    """`directory` holds `status`; a reader sees the one before or this one, never half."""
-    write_json(directory / FILE_NAME, asdict(status))
+def write(directory: Path, status: Status, guard: Callable[[], None] | None = None) -> None:
+    """`directory` holds `status`, unless `guard` raises; a reader sees the one before or this one, never half."""
+    write_json(directory / FILE_NAME, asdict(status), guard)
 
 
 def read(directory: Path) -> Status | None:
