@@ -53,6 +53,7 @@ STUDIES = [
         20,
         ("env=classic/cartpole", "replay_ratio=1", "evaluation=episodes", "evaluation.episodes=10"),
         "dqn",
+        seeds=5,
         note="DQN on CartPole-v1, replay ratio 1",
     ),
     Study(
