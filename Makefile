@@ -4,10 +4,10 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-faults check cover format golden lock bench learn clean
+.PHONY: help setup demo test test-slow test-faults check cover format golden lock bench bench-checkpoint learn clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## .venv with the pinned versions of everything
 
@@ -60,6 +60,9 @@ lock: ## renew requirements.lock from the newest versions that setup.cfg admits
 bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
 	$(BIN)/python scripts/bench_loop.py
+
+bench-checkpoint: $(STAMP) ## what checkpoints cost, save and restore with a replay of 1M Atari frames; 8 GB of memory, minutes
+	$(BIN)/python scripts/bench_checkpoint.py
 
 learn: $(STAMP) ## does it learn? against Stable-Baselines3 at the same settings; hours; goes on where it was
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'

@@ -103,6 +103,8 @@ class Checkpointer:
             named = [checkpoint.SegmentFile(file.name, file.bytes, file.sha256) for file in files]
             self.checkpoints.commit(moment.number, moment.state, named, moment.facts)
             self._files = files
+            used = self.checkpoints.bytes_on_disk() / 1e6
+            LOG.info("checkpoint at %d agent steps; checkpoints use %.1f MB of disk", moment.number, used)
         except OverwrittenError as error:
             # The frames went by faster than they could be written; the next save copies them first.
             self._headroom = 10**12

@@ -20,7 +20,7 @@ from redo_lab.metrics_log import MetricsLog
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
-from redo_lab.session import Attempt
+from redo_lab.session import Attempt, failing
 from redo_lab.signals import stopping
 from redo_lab.types import Counters, Logger, Probe, Recycler, Sampler
 
@@ -42,7 +42,8 @@ def execute(directory: Path) -> State:
         lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
             tracker = _tracker(config, tree, run, directory)
-            attempt = Attempt(config, directory, lease, stop, tracker)
+            with failing(directory, lease):
+                attempt = Attempt(config, directory, lease, stop, tracker)
             state = attempt.run(partial(assemble, config))
             tracker.finish(state.value)
         finally:

@@ -50,7 +50,7 @@ class Reporter:
         self.previous = Counters()
         self.rate: float | None = None
         self.bar = _Bar(directory, env_steps) if sys.stderr.isatty() else None
-        self._write(Counters(), State.RUNNING, None)
+        self.write(Counters(), State.RUNNING, None)
 
     def tick(self, counters: Counters) -> None:
         """Cheap when nothing is due."""
@@ -70,7 +70,7 @@ class Reporter:
         if self.bar is not None:
             self.bar.show(counters.env_steps, self._summary(counters))
             self.bar.stop()
-        self._write(counters, state, error)
+        self.write(counters, state, error)
         LOG.info("%s: %s", state.value, self._summary(counters))
 
     def _refresh(self, counters: Counters, now: float) -> None:
@@ -91,9 +91,10 @@ class Reporter:
                 peak_memory_mb(),
             )
         )
-        self._write(counters, State.RUNNING, None)
+        self.write(counters, State.RUNNING, None)
 
-    def _write(self, counters: Counters, state: State, error: str | None) -> None:
+    def write(self, counters: Counters, state: State, error: str | None) -> None:
+        """The status is `state` with `error`; the lease is renewed, LeaseLost if it is not ours any more."""
         self.lease.renew()
         status.write(
             self.directory,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,10 +15,12 @@ from redo_lab.config import RunConfig
 from redo_lab.loop import Loop, Tick
 from redo_lab.metrics_log import MetricsLog, NonFinite
 from redo_lab.progress import Reporter
-from redo_lab.runs.checkpoint import Checkpoints
+from redo_lab.runs import status
+from redo_lab.runs.atomic import DiskFull
+from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
-from redo_lab.runs.record import DiskFull, Offsets, Record
+from redo_lab.runs.record import Offsets, Record
 from redo_lab.runs.status import State
 from redo_lab.signals import Stop, Stopped
 from redo_lab.types import Counters, Logger
@@ -66,10 +71,22 @@ class Attempt:
             except Exception as problem:
                 error = traceback.format_exc()
                 LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, (NonFinite, DiskFull)))
-            self.reporter.end(self.counters, state, error)
+            return self._end(state, error)
         finally:
             self.record.close()
-        return state
+
+    def _end(self, state: State, error: str | None) -> State:
+        try:
+            self.reporter.end(self.counters, state, error)
+            return state
+        except OSError as problem:
+            LOG.error("the last metrics are not on disk: %s", problem)
+            error = error or str(problem)
+        try:
+            self.reporter.write(self.counters, State.FAILED, error)
+        except OSError as problem:
+            LOG.error("status.json does not say that the run has failed: %s", problem)
+        return State.FAILED
 
     def _train(self, assemble: Assemble) -> State:
         def tick(counters: Counters) -> None:
@@ -112,6 +129,19 @@ class Attempt:
         self.log.flush()
         self.record.sync()
         return self.record.offsets()
+
+
+@contextmanager
+def failing(directory: Path, lease: Lease) -> Iterator[None]:
+    """CheckpointError, with the status `failed`, if what an earlier attempt has left in `directory` can't be used."""
+    try:
+        yield
+    except (CheckpointError, ValueError) as error:
+        left = status.read(directory)
+        if left is not None:
+            failed = replace(left, state=State.FAILED, error=str(error), attempt=lease.attempt)
+            status.write(directory, failed, lease.check)
+        raise CheckpointError(str(error)) from error
 
 
 def _offsets(facts: object) -> Offsets:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from redo_lab.runs.atomic import DiskFull
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints, Manifest, SegmentFile
-from redo_lab.runs.record import DiskFull
 
 CALLS = ("fsync", "replace", "unlink", "open")
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from redo_lab.runs import status
-from redo_lab.runs.atomic import write_json, write_text
-from redo_lab.runs.record import DiskFull, Offsets, Record, Throughput
+from redo_lab.runs.atomic import DiskFull, write_json, write_text
+from redo_lab.runs.record import Offsets, Record, Throughput
 from redo_lab.runs.status import State, Status
 from redo_lab.types import Row
 

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(OSError):
+    """There was no room for what had to be written; what was whole before still is."""
+
+
+@contextmanager
+def naming_full_disk(folder: Path, needed_bytes: int) -> Iterator[None]:
+    """A full disk or quota within the context is raised as DiskFull, saying what was needed, what is free and where."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        needed, free = needed_bytes / 1e6, shutil.disk_usage(there).free / 1e6
+        raise DiskFull(
+            f"{folder}: {os.strerror(error.errno)}: {needed:.3f} MB were to be written, {free:.3f} MB are free on that "
+            "disk (a quota may allow less); what was whole before still is"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -16,12 +40,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes, guard: Callable[[], None] | None = None) -> None:
-    """`path` holds `content`; if this raises or the process dies, it holds what it held before.
+    """`path` holds `content`; if this raises or the process dies, it holds what it held before (DiskFull: no room).
 
     `guard` is asked right before the file appears, and may forbid it by raising.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
+    with naming_full_disk(path.parent, len(content)), _gone_on_error(temporary):
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
@@ -29,9 +53,15 @@ def write_bytes(path: Path, content: bytes, guard: Callable[[], None] | None = N
         if guard is not None:
             guard()
         temporary.replace(path)
+
+
+@contextmanager
+def _gone_on_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         raise
 
 

@@ -11,13 +11,13 @@ import hashlib
 import json
 import logging
 import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redo_lab.runs.record import naming_full_disk, sync_folder
+from redo_lab.runs.atomic import naming_full_disk, write_bytes
+from redo_lab.runs.record import sync_folder
 
 LOG = logging.getLogger("redo_lab")
 VERSION = 1
@@ -104,7 +104,7 @@ class Checkpoints:
         """Checkpoint `number` is the newest and on disk for good; if this raises, the newest is this or the one before.
 
         `segments` lie in `replay_folder`, synced; afterwards the unnamed ones there are gone (unless still *.tmp), so
-        none may be finished early for the next commit. `record.DiskFull` says what was needed.
+        none may be finished early for the next commit. `atomic.DiskFull` says what was needed.
         """
         digest = hashlib.sha256(state).hexdigest()
         state_file = SegmentFile(f"{number}-{digest[:12]}.state", len(state), digest)
@@ -116,9 +116,9 @@ class Checkpoints:
             sync_folder(self.folder.parent)
             sync_folder(self.replay_folder)
             try:
-                self._write(state_file.name, state)
+                write_bytes(self.folder / state_file.name, state, self.guard)
                 sync_folder(self.folder)
-                self._write(f"{number}.json", encoded)
+                write_bytes(self.folder / f"{number}.json", encoded, self.guard)
             except BaseException:
                 if state_file not in [manifest.state for manifest in self._readable()]:
                     (self.folder / state_file.name).unlink(missing_ok=True)
@@ -159,19 +159,6 @@ class Checkpoints:
     def bytes_on_disk(self) -> int:
         """Of everything in the folder, leftovers included."""
         return sum(path.stat().st_size for path in (*_files(self.folder), *_files(self.replay_folder)))
-
-    def _write(self, name: str, content: bytes) -> None:
-        temporary = self.folder / f".{name}.{uuid.uuid4().hex}{TEMPORARY}"
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            self.guard()
-            temporary.replace(self.folder / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
     def _collect(self, number: int | None) -> None:
         self.guard()

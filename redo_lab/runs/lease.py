@@ -28,7 +28,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from redo_lab.runs.atomic import write_json
+from redo_lab.runs.atomic import naming_full_disk, write_json
 
 LOG = logging.getLogger("redo_lab")
 FILE_NAME = re.compile(r"lease\.(\d+)\.json")
@@ -99,10 +99,10 @@ class Lease:
         self._write(replace(self.owner, beats=self.owner.beats + 1, heartbeat=time.time()))
 
     def release(self) -> None:
-        """The directory is free at once; nothing happens if the lease was lost."""
+        """The directory is free at once; nothing happens if the lease was lost or the disk refuses the record."""
         try:
             self._write(replace(self.owner, released=True))
-        except LeaseLost as error:
+        except (LeaseLost, OSError) as error:
             LOG.warning("%s", error)
 
     def _write(self, owner: Owner) -> None:
@@ -123,13 +123,14 @@ def acquire(directory: Path, *, stale_seconds: float) -> Lease:
     path = _path(directory, last + 1)
     now = time.time()
     owner = Owner(last + 1, uuid.uuid4().hex, *this_process(), since=now, heartbeat=now, beats=0, released=False)
+    content = json.dumps(asdict(owner), indent=2)
     try:
         file = path.open("x", encoding="utf-8")
     except FileExistsError as error:
         raise LeaseHeld(f"{directory} was taken just now by {_read(path) or 'another process'}") from error
     try:
-        with file:
-            json.dump(asdict(owner), file, indent=2)
+        with naming_full_disk(directory, len(content)), file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         attempts = _attempts(directory)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from redo_lab.runs.atomic import write_json, write_text
+from redo_lab.runs.atomic import naming_full_disk, write_json, write_text
 
 if TYPE_CHECKING:
     from redo_lab.types import Row
 
 METRICS_HEADER = "env_steps,updates,name,value"
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF)
-
-
-class DiskFull(Exception):
-    """There was no room for what had to be written; what was whole before still is."""
 
 
 class Offsets(NamedTuple):
@@ -102,22 +96,6 @@ class Record:
                 file.close()
 
 
-@contextmanager
-def naming_full_disk(folder: Path, needed_bytes: int) -> Iterator[None]:
-    """A full disk or quota within the context is raised as DiskFull, saying what was needed, what is free and where."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        needed, free = needed_bytes / 1e6, shutil.disk_usage(there).free / 1e6
-        raise DiskFull(
-            f"{folder}: {os.strerror(error.errno)}: {needed:.3f} MB were to be written, {free:.3f} MB are free on that "
-            "disk (a quota may allow less); what was whole before still is"
-        ) from error
-
-
 def sync_folder(folder: Path) -> None:
     """Names that have appeared in `folder` outlive a power failure, where its file system can promise that."""
     opened = os.open(folder, os.O_RDONLY)
@@ -148,12 +126,14 @@ def _new_file(path: Path, content: bytes) -> BinaryIO:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     file = temporary.open("wb")
     try:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        with naming_full_disk(path.parent, len(content)):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
-        file.close()
+        with suppress(OSError):
+            file.close()
         temporary.unlink(missing_ok=True)
         raise
     return file

@@ -101,13 +101,15 @@ def damage(victim: str, harm: str, root: Path, chance: random.Random) -> None:
 
 
 def damage_both(root: Path, chance: random.Random) -> None:
-    """Both checkpoints damaged: an error that names the files, and nothing is changed."""
+    """Both checkpoints damaged: an error that names the files, status `failed`, and nothing else is changed."""
     directory = half_done(root / "harmed")
     for checkpoint in newest(directory):
         flip(checkpoint["state"], chance)
     code = train(directory)
     require(code not in (0, KILLED), f"exit code {code}")
     require_message(directory, newest(directory)[0]["state"].name)
+    state = status_of(directory)["state"]
+    require(state == "failed", f"status {state}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from redo_lab.runs.lease import owner_of
 from tests.faults.files import half_done, whole_run
-from tests.faults.moments import Moment
+from tests.faults.moments import COUNTS, Moment
 from tests.faults.runs import (
     KILLED,
     PLAIN,
@@ -70,7 +70,7 @@ def zombie(kind: str, root: Path, chance: random.Random) -> None:
     """A stopped copy whose run was taken over leaves with code 4 once it goes on, and has written nothing."""
     whole, directory = whole_run(root), prepare(root / "zombie", PLAIN)
     # Less than a half: the writer is then stopped before a call, not between the lease's check and the renaming.
-    moment = Moment(kind, chance.randint(2, 20), 0.0)
+    moment = Moment(kind, chance.randint(2, min(20, COUNTS[kind])), 0.0)
     pid = start(directory, lambda: moment.arm(signal.SIGSTOP))
     try:
         require(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]), "ended before it was to be stopped")
