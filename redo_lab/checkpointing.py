@@ -124,7 +124,8 @@ class Checkpointer:
         if self._files:
             replay_segments.load(loop.replay, state["replay"], self.checkpoints.replay_folder, self._files)
         loop.load_state_dict(state)
-        if not self._files and loop.counters.env_steps:
+        # The last checkpoint of a run has no replay, and one that died before it said `finished` needs none.
+        if not self._files and 0 < loop.counters.env_steps < loop.training.env_steps:
             LOG.warning("the checkpoint has no replay (checkpoint.replay=false): the run goes on, but not exactly")
             loop.refill()
         before = found.manifest.facts["versions"]

@@ -140,3 +140,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_as_failed_and_keeps_the_state(tm
     assert "is not finite at update" in (found.error or "")
     assert "nan" not in (directory / "metrics.csv").read_text()
     assert list((directory / "debug").glob("*.state"))
+
+
+def test_a_death_between_the_last_checkpoint_and_the_last_status_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = RUNS["dqn minatar redo"]
+    whole = train(tmp_path / "whole", words)
+
+    def die(*_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch, pytest.raises(Died):
+        patch.setattr(session.Reporter, "end", die)
+        train(tmp_path / "mended", words)
+    mended = train(tmp_path / "mended", words)
+    assert "not exactly" not in (mended / "log.txt").read_text()
+    assert (mended / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    assert same(final_state(mended), final_state(whole))
