@@ -1,4 +1,4 @@
-"""Being asked to stop: the first signal ends a run at the next agent step, the second at once."""
+"""Being asked to stop: the first signal ends a run at the next agent step, a Ctrl-C after it at once."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ class Stop:
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
-        if self.state is not None:
+        if self.state is None:
+            self.state = ENDINGS[signal.Signals(number)]
+        elif number == signal.SIGINT:
+            # Schedulers send USR2 and then TERM, to every process, more than once: only a person is impatient.
             raise KeyboardInterrupt
-        self.state = ENDINGS[signal.Signals(number)]
 
 
 @contextmanager

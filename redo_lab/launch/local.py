@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
 from redo_lab.config import require
 from redo_lab.launch.board import Board, Ended, Job, Running
-from redo_lab.runs import status
-from redo_lab.runs.status import State, Status
+from redo_lab.launch.child import Child, Command, read_status, train_command, write_pending
+from redo_lab.runs.status import State
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
-CONSOLE_NAME = "console.txt"
-ENDS = (State.FINISHED, State.FAILED, State.INTERRUPTED, State.PREEMPTED)
-TAIL_BYTES = 4000
 POLL_SECONDS = 0.05
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
-
-Command = Callable[[Path], Sequence[str]]
-"""A run's directory → the command line of the process that does it."""
-
-
-def train_command(directory: Path) -> list[str]:
-    """What does the run in `directory` in a process of its own."""
-    return [sys.executable, "-m", "redo_lab.train", "--directory", str(directory)]
 
 
 class Display(Protocol):
@@ -72,7 +54,7 @@ class Pool:
         self.config = config
         self.display = display
         self.command = command
-        self._children: list[_Child] = []
+        self._children: list[Child] = []
         self._signals = 0
 
     def run(self, jobs: Sequence[Job], finished_before: int = 0) -> Board:
@@ -96,7 +78,7 @@ class Pool:
             self._reap(board)
             if time.monotonic() - shown >= self.config.refresh_seconds:
                 for running in board.running:
-                    running.status = _read(running.job.directory)
+                    running.status = read_status(running.job.directory)
                 self.display.show(board)
                 shown = time.monotonic()
             time.sleep(POLL_SECONDS)
@@ -105,7 +87,7 @@ class Pool:
     def _start(self, board: Board) -> None:
         while board.waiting and not board.stopping and len(board.running) < board.runs_at_once:
             job = board.waiting.popleft()
-            child = _Child(job, self.command(job.directory), self.config.threads_per_run)
+            child = Child(job, self.command(job.directory), self.config.threads_per_run)
             self._children.append(child)
             board.running.append(child.running)
             self.display.started(child.running)
@@ -141,96 +123,6 @@ class Pool:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-class _Child:
-    """One run in a session of its own, out of reach of the terminal's Ctrl-C: the pool alone passes that on."""
-
-    def __init__(self, job: Job, command: Sequence[str], threads: int) -> None:
-        self.running = Running(job)
-        self.console = job.directory / CONSOLE_NAME
-        limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-        with self.console.open("ab") as console:
-            self.console_start = console.tell()
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **limits},
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
-
-    def kill(self) -> None:
-        """The process and those it started are gone."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def final_status(self, stopping: bool) -> Status:
-        """How the run ended by its own word; where it left none, `status.json` now holds ours."""
-        found = _read(self.running.job.directory) or _blank(self.running.job)
-        if found.state in ENDS:
-            return found
-        ours = replace(
-            found,
-            state=State.INTERRUPTED if stopping else State.FAILED,
-            error=None if stopping else self._cause(),
-            heartbeat=time.time(),
-            attempt=found.attempt + (found.state is State.PENDING),
-        )
-        status.write(self.running.job.directory, ours)
-        return ours
-
-    def _cause(self) -> str:
-        """The end of what the run said this time, and what is known besides; the last line is the telling one."""
-        with self.console.open("rb") as console:
-            size = console.seek(0, os.SEEK_END)
-            console.seek(max(self.console_start, size - TAIL_BYTES))
-            tail = console.read().decode(errors="replace").strip()
-        code = self.process.returncode
-        if code < 0:
-            guess = " (out of memory?)" if code == -signal.SIGKILL else ""
-            return f"{tail}\nkilled by {signal.Signals(-code).name}{guess}".lstrip()
-        return f"ended with exit code {code} and no word on how\n{tail}".rstrip()
-
-
-def _end_with_parent() -> None:
-    """If the pool is killed outright, its runs get SIGINT: a new sweep would start them a second time."""
-    if sys.platform == "linux":
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-def write_pending(job: Job) -> None:
-    """`status.json` says that the run waits; the count of attempts goes on."""
-    status.write(job.directory, _blank(job, attempt=found.attempt if (found := _read(job.directory)) else 0))
-
-
-def _read(directory: Path) -> Status | None:
-    try:
-        return status.read(directory)
-    except ValueError:
-        return None
-
-
-def _blank(job: Job, attempt: int = 0) -> Status:
-    """Of a run that no process works on."""
-    return Status(
-        state=State.PENDING,
-        env_steps=0,
-        total_env_steps=job.env_steps,
-        updates=0,
-        episodes=0,
-        rate_env_steps_per_s=None,
-        heartbeat=time.time(),
-        attempt=attempt,
-        error=None,
-        last_return=None,
-        dormant_percent=None,
-        host=socket.gethostname(),
-        pid=None,
-    )
 
 
 def exit_code(board: Board) -> int:

@@ -1,0 +1,1 @@
+"""What a real Slurm does to real runs; `make test-slurm`."""
