@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-faults check cover format golden lock bench bench-checkpoint learn clean
+.PHONY: help setup demo test test-slow test-faults test-slurm check cover format golden lock bench bench-checkpoint learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test-slow: $(STAMP) ## every recycling method on DQN, DrQ(ε) and SAC, real runs
 
 test-faults: $(STAMP) ## kill runs at random moments, damage their files, fill the disk …; half an hour
 	$(BIN)/python -m tests.faults
+
+test-slurm: $(STAMP) ## sweeps of real runs on a real Slurm that it brings up here (root, Debian), disturbed; a quarter of an hour
+	$(BIN)/python -m tests.slurm
 
 golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
 	$(BIN)/python -m tests.golden.renew

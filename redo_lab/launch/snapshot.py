@@ -17,9 +17,7 @@ def take(folder: Path) -> Path:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS]
     done = subprocess.run(command, cwd=CODE, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout:
-        raise ConfigError(
-            f"snapshot=true: {CODE} is no git checkout, so there is no saying what its code is"
-        )
+        raise ConfigError(f"snapshot=true: {CODE} is no git checkout, so there is no saying what its code is")
     for name in done.stdout.rstrip("\0").split("\0"):
         source, target = CODE / name, folder / name
         if source.is_file():
