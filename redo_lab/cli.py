@@ -8,6 +8,12 @@ from collections.abc import Sequence
 
 VERBS = {
     "train": ("redo_lab.train", "train one run, or a sweep with -m (Hydra overrides)"),
+    "status": ("redo_lab.launch.status_command", "how runs stand: running, waiting, lost, failed; --watch, --json"),
+    "wait": ("redo_lab.launch.wait_command", "return when every run has ended"),
+    "cancel": ("redo_lab.launch.cancel_command", "end jobs and processes; the runs save"),
+    "retry": ("redo_lab.launch.retry_command", "do failed and lost runs again, from their checkpoints"),
+    "logs": ("redo_lab.launch.logs_command", "what one run has said; -f follows"),
+    "errors": ("redo_lab.launch.errors_command", "why runs failed, each reason once"),
     "aggregate": ("redo_lab.analysis.command", "aggregate finished runs: IQM with confidence intervals, figures"),
 }
 

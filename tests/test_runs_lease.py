@@ -107,7 +107,7 @@ def test_of_processes_that_acquire_at_once_exactly_one_wins(
 def test_no_attempt_is_given_twice_and_only_the_last_owner_passes_however_wrongly_others_are_taken_for_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_alive", lambda _: False)
+    monkeypatch.setattr(module, "lives", lambda _: False)
     leases: list[Lease] = []
 
     def take() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 GROUPS = ("agent", "network", "env", "recycler", "probe", "evaluation", "scale", "env.game")
 """Overrides whose value says enough without the key."""
@@ -33,3 +34,8 @@ def _short(override: str) -> str:
     if key in GROUPS:
         return value.strip("[]").replace("'", "").replace(",", "+").rpartition("/")[2]
     return f"{key.lstrip('+').rpartition('.')[2]}={value}"
+
+
+def short_axes(axes: Mapping[str, Any]) -> str:
+    """The name of a run that no sweep has named: `dqn breakout rr1 redo s0`."""
+    return f"{axes['agent']} {axes['game']} rr{axes['replay_ratio']:g} {axes['recycler']} s{axes['seed']}"

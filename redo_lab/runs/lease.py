@@ -152,6 +152,24 @@ def owner_of(directory: Path) -> Owner | None:
     return _read(_path(directory, newest)) if newest else None
 
 
+def lives(owner: Owner) -> bool | None:
+    """Whether the owner holds on; None where that can't be seen: elsewhere, before a reboot, without /proc."""
+    if owner.released:
+        return False
+    here = this_process()
+    if here.kernel is None or (owner.host, owner.kernel) != (here.host, here.kernel):
+        return None
+    hidden = False
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        hidden = True  # Another user's; with hidepid /proc doesn't show it either.
+    started = _started(owner.pid)
+    return None if hidden and started is None else started == owner.started
+
+
 def this_process() -> Process:
     """Where and what we are."""
     try:
@@ -176,7 +194,7 @@ def _require_free(path: Path, stale_seconds: float) -> None:
     content = path.read_bytes()
     owner = _parse(content)
     if owner is not None:
-        alive = not owner.released and _alive(owner)
+        alive = lives(owner)
         if alive:
             raise LeaseHeld(f"{path.parent} is in use by {owner}")
         if alive is False:
@@ -193,22 +211,6 @@ def _require_free(path: Path, stale_seconds: float) -> None:
             if owner is not None and owner.released:
                 return
             raise LeaseHeld(f"{path.parent} is in use by {owner or 'another process'}")
-
-
-def _alive(owner: Owner) -> bool | None:
-    """Whether the owner's process runs; None where that can't be seen: elsewhere, before a reboot, without /proc."""
-    here = this_process()
-    if here.kernel is None or (owner.host, owner.kernel) != (here.host, here.kernel):
-        return None
-    hidden = False
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        hidden = True  # Another user's; with hidepid /proc doesn't show it either.
-    started = _started(owner.pid)
-    return None if hidden and started is None else started == owner.started
 
 
 def _started(pid: int) -> int | None:

@@ -16,7 +16,7 @@ WORDS = [
     "seed=0,1",
     "recycler=redo",
     "scale=smoke",
-    "training.iterations=20",
+    "training.iterations=40",
     "logger=none",
     "checkpoint.every_seconds=1",
     "checkpoint.stale_seconds=5",
@@ -29,8 +29,8 @@ SLURM = [
     "hydra.launcher.time=10",
     "hydra.launcher.signal_seconds=30",
 ]
-MIDDLE = 800
-"""Agent steps of 4000 after which a run counts as well under way."""
+MIDDLE = 1500
+"""Agent steps of 8000 after which a run counts as well under way."""
 PATIENCE_SECONDS = 240
 
 

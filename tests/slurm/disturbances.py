@@ -35,7 +35,10 @@ def packed(root: Path, whole: Path) -> str:
     seconds = time.monotonic() - begun
     require([len(ids) for ids in jobs.values()] == [2, 2], f"jobs {jobs}")
     again = redo_lab("train", "-m", *SLURM, *WORDS, f"root={root}")
-    require("4 runs: 4 in the queue" in again.stdout, f"asked again: {again.stdout} {again.stderr[-300:]}")
+    require(
+        "in the queue" in again.stdout and "to submit" not in again.stdout,
+        f"asked again: {again.stdout} {again.stderr[-300:]}",
+    )
     attempts = finished(root, whole)
     free(root)
     last = redo_lab("train", "-m", *SLURM, *WORDS, f"root={root}")
@@ -137,7 +140,7 @@ def cancel(root: Path, whole: Path) -> str:
     steps = [found["env_steps"] for found in statuses(root)]
     submit(root)
     attempts = finished(root, whole)
-    return f"at {min(steps)}–{max(steps)} of 4000 steps, attempts {attempts}"
+    return f"at {min(steps)}–{max(steps)} of 8000 steps, attempts {attempts}"
 
 
 def submit_limit(root: Path, whole: Path) -> str:

@@ -1,0 +1,52 @@
+"""`redo-lab cancel`: jobs leave the queue, runs save and stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from redo_lab.launch import scheduler
+from redo_lab.launch.choose import guarded, overview, parser, rows
+from redo_lab.launch.overview import OVER, Row, Seen
+from redo_lab.runs import lease
+
+
+def main(argv: Sequence[str]) -> int:
+    """0: nothing of the runs waits or runs any more, once they have saved; 1: Slurm refused; 2: no such runs."""
+    made = parser("cancel", "Ends jobs and processes of these runs. They save; asked for again they go on.")
+    return guarded("cancel", _cancel, made.parse_args(argv))
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    found = rows(overview(arguments), arguments)
+    chosen = [row for row in found if row.state not in OVER]
+    jobs = sorted({row.job for row in chosen if row.job})
+    if jobs:
+        beside = [row for row in rows(overview(arguments), argparse.Namespace(filter=[])) if row.job in jobs]
+        shared = len(beside) - len([row for row in chosen if row.job])
+        print(f"cancelling {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}: {', '.join(jobs)}")
+        if shared > 0:
+            print(f"{shared} more runs lie in the same jobs")
+        try:
+            scheduler.cancel(jobs)
+        except subprocess.CalledProcessError as error:
+            print(f"scancel: {error.stderr.strip()}")
+            return 1
+    for row in chosen:
+        if not row.job:
+            print(f"{row.run_id}: {_interrupted(row)}")
+    if not chosen:
+        print("nothing of these runs waits or runs")
+    return 0
+
+
+def _interrupted(row: Row) -> str:
+    owner = lease.owner_of(Path(row.directory))
+    if row.state is not Seen.RUNNING or owner is None or not lease.lives(owner):
+        return f"no process of this machine does it (it is {row.state.value}): end what started it"
+    os.kill(owner.pid, signal.SIGINT)
+    return f"asked process {owner.pid} to save and stop"

@@ -1,0 +1,52 @@
+"""Which runs a verb is about, as the user names them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from redo_lab.launch.overview import Overview, Row, Seen
+
+ROOT = Path("runs")
+EXIT_MISTAKE = 2
+HELP = "a root, an experiment, a run directory, or the name of an experiment (a sweep) below ./runs"
+
+
+def parser(verb: str, description: str) -> argparse.ArgumentParser:
+    """A parser whose first words are the runs."""
+    made = argparse.ArgumentParser(f"redo-lab {verb}", description=description)
+    made.add_argument("paths", nargs="*", default=[ROOT], type=Path, metavar="RUNS", help=f"{HELP} (default: runs)")
+    made.add_argument("--filter", nargs="+", default=[], metavar="TEXT", help="only runs whose id holds all of these")
+    return made
+
+
+def guarded(verb: str, act: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """What `act` returns; 2 with one line on stderr for a mistake in what was asked, 130 on Ctrl-C."""
+    try:
+        return act(arguments)
+    except (ValueError, OSError) as error:
+        print(f"redo-lab {verb}: {error}", file=sys.stderr)
+        return EXIT_MISTAKE
+    except KeyboardInterrupt:
+        return 130
+
+
+def overview(arguments: argparse.Namespace) -> Overview:
+    """What the paths name; ValueError names one that isn't there or holds no runs."""
+    return Overview([_found(path) for path in arguments.paths])
+
+
+def rows(seen: Overview, arguments: argparse.Namespace, states: Sequence[Seen] = ()) -> list[Row]:
+    """The runs asked for, as they stand now."""
+    return [
+        row
+        for row in seen.rows()
+        if all(text in row.run_id for text in arguments.filter) and (not states or row.state in states)
+    ]
+
+
+def _found(path: Path) -> Path:
+    below = ROOT / path
+    return below if not path.exists() and below.is_dir() else path

@@ -1,0 +1,104 @@
+"""`redo-lab status`: what runs, what waits, what is lost and what failed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from redo_lab.launch.choose import guarded, overview, parser, rows
+from redo_lab.launch.overview import OVER, Overview, Row, Seen, counts
+from redo_lab.launch.table import shortened
+from redo_lab.runs.status import duration
+
+STYLES = {Seen.RUNNING: "green", Seen.FINISHED: "dim", Seen.FAILED: "red", Seen.LOST: "red", Seen.PENDING: "cyan"}
+COLUMNS = ("state", "run", "done", "steps/s", "ETA", "return", "dormant", "try", "node", "job")
+LEAST_NAME = 12
+FILE_WIDTH = 140
+
+
+def main(argv: Sequence[str]) -> int:
+    """0; 2 if there are no such runs."""
+    made = parser("status", "How runs stand, from their own directories; Slurm is asked about those that wait.")
+    made.add_argument("--state", nargs="+", default=[], type=Seen, choices=list(Seen), help="only runs in these states")
+    made.add_argument("--json", action="store_true", help="everything, as JSON")
+    made.add_argument(
+        "--watch", nargs="?", type=float, const=5.0, metavar="SECONDS", help="again and again, until all have ended"
+    )
+    return guarded("status", _show, made.parse_args(argv))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    seen = overview(arguments)
+    if arguments.json:
+        found = rows(seen, arguments, arguments.state)
+        print(json.dumps({"counts": counts(found), "runs": [asdict(row) for row in found]}, indent=1))
+    elif arguments.watch is not None:
+        _watch(seen, arguments)
+    else:
+        console = Console(highlight=False)
+        width = console.width if console.is_terminal else FILE_WIDTH
+        Console(highlight=False, width=width).print(render(rows(seen, arguments, arguments.state), width))
+    return 0
+
+
+def _watch(seen: Overview, arguments: argparse.Namespace) -> None:
+    with Live(auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            found = rows(seen, arguments, arguments.state)
+            width, height = live.console.size
+            live.update(render(found, width, height - 1), refresh=True)
+            if all(row.state in OVER for row in found):
+                return
+            time.sleep(arguments.watch)
+            seen = overview(arguments)
+
+
+def render(found: Sequence[Row], width: int, height: int | None = None) -> Group:
+    """The counts and, in at most `height` lines, a line for each run: those that need a look first."""
+    order = list(Seen)
+    ordered = sorted(found, key=lambda row: (order.index(row.state), row.name))
+    shown = ordered if height is None else ordered[: max(1, height - 3)]
+    told = ", ".join(f"{count} {state}" for state, count in counts(found).items())
+    head = Text(f"{len(found)} {'run' if len(found) == 1 else 'runs'}: {told or 'none'}", style="bold")
+    more = [Text(f"… and {len(ordered) - len(shown)} more")] if len(shown) < len(ordered) else []
+    return Group(head, *([_table(shown, width)] if shown else []), *more)
+
+
+def _table(found: Sequence[Row], width: int) -> Table:
+    cells = [_cells(row) for row in found]
+    rest = sum(max(len(column), *(len(row[at]) for row in cells)) + 2 for at, column in enumerate(COLUMNS) if at != 1)
+    longest = max(LEAST_NAME, width - rest)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in COLUMNS:
+        right = column in ("done", "steps/s", "ETA", "return", "dormant", "try")
+        table.add_column(column, no_wrap=True, justify="right" if right else "left")
+    for row, (state, name, *others) in zip(found, cells, strict=True):
+        table.add_row(Text(state, style=STYLES.get(row.state, "yellow")), shortened(name, longest), *others)
+    return table
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.state.value,
+        row.name,
+        f"{100 * row.env_steps // max(1, row.total_env_steps)} %",
+        _number(row.rate_env_steps_per_s, ".0f"),
+        "–" if row.eta_seconds is None else duration(row.eta_seconds),
+        _number(row.last_return, "g"),
+        "–" if row.dormant_percent is None else f"{row.dormant_percent:.1f} %",
+        str(row.attempt),
+        row.node or "–",
+        row.job or "–",
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
