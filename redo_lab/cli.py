@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 VERBS = {
     "train": ("redo_lab.train", "train one run, or a sweep with -m (Hydra overrides)"),
+    "sweep": ("redo_lab.sweep", "every run of a figure of the paper, or of a sweep file of one's own"),
     "status": ("redo_lab.launch.status_command", "how runs stand: running, waiting, lost, failed; --watch, --json"),
     "wait": ("redo_lab.launch.wait_command", "return when every run has ended"),
     "cancel": ("redo_lab.launch.cancel_command", "end jobs and processes; the runs save"),

@@ -1,0 +1,53 @@
+"""`hydra/sweeper=grid`: the jobs of a multirun, from the command line or a sweep file, all at once to the launcher.
+
+Unlike Hydra's own it composes no job itself: our launchers compose and check every job before they start one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class GridSweeper(Sweeper):
+    """The product of all axes, minus what the sweep file leaves out."""
+
+    def __init__(self, file: str | None) -> None:
+        self.file = file
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Ready to sweep."""
+        self.context = hydra_context
+        self.jobs_launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: Sequence[str]) -> None:
+        """Launches every job; ConfigError if a sweep file is wrong or leaves none."""
+        from redo_lab.config import ConfigError
+        from redo_lab.launch.sweep_file import SweepFile
+
+        described = SweepFile.read(Path(self.file)) if self.file else SweepFile()
+        jobs = described.jobs(arguments, self._values)
+        if not jobs:
+            raise ConfigError(f"{self.file}: no job is left")
+        self.jobs_launcher.launch(jobs, initial_job_idx=0)
+
+    def _values(self, word: str) -> list[str]:
+        from redo_lab.config import ConfigError
+        from redo_lab.mistakes import groups
+        from redo_lab.train import CONF, quoted
+
+        (override,) = OverridesParser.create(self.context.config_loader).parse_overrides([quoted(word, groups(CONF))])
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            return [f"{key}={override.get_value_element_as_str()}"]
+        if not override.is_discrete_sweep():
+            raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]

@@ -1,0 +1,104 @@
+"""`sweeps/NAME.yaml`: the jobs of a figure as axes: a product, values that go together, and what to leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from redo_lab.config import ConfigError, nearest
+
+KEYS = ("overrides", "grid", "zip", "exclude")
+
+Values = Callable[[str], list[str]]
+"""`seed=range(2)` → `seed=0`, `seed=1`: how Hydra reads a word of the command line."""
+
+
+@dataclass
+class SweepFile:
+    """overrides: of every job; grid: axes of the product; zip: axes of several keys; exclude: jobs to leave out."""
+
+    overrides: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, Any] = field(default_factory=dict)
+    zip: list[dict[str, list[Any]]] = field(default_factory=list)
+    exclude: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> SweepFile:
+        """The file at `path`; ConfigError says what is wrong with it."""
+        try:
+            content = OmegaConf.to_container(OmegaConf.load(path))
+        except (OSError, YAMLError, OmegaConfBaseException) as error:
+            raise ConfigError(f"{path}: {error}") from error
+        if not isinstance(content, dict) or not content:
+            raise ConfigError(f"{path}: a sweep has the keys {', '.join(KEYS)}")
+        for key, value in content.items():
+            _check_shape(path, str(key), value)
+        return cls(**{str(key): value for key, value in content.items()})
+
+    def jobs(self, words: Sequence[str], values: Values) -> list[list[str]]:
+        """The overrides of every job; `words` of the command line replace the axis or override of the same key."""
+        given = {key_of(word): values(word) for word in words}
+        axes: dict[tuple[str, ...], list[tuple[str, ...]]] = {
+            (key,): [(word,) for word in values(f"{key}={_text(value)}")] for key, value in self.overrides.items()
+        }
+        axes |= {(key,): [(word,) for word in _words(key, value, values)] for key, value in self.grid.items()}
+        for together in self.zip:
+            replaced = [key for key in together if key in given]
+            if not replaced:
+                axes[tuple(together)] = list(zip(*(_words(k, v, values) for k, v in together.items()), strict=True))
+            elif len(replaced) < len(together):
+                left = ", ".join(key for key in together if key not in given)
+                raise ConfigError(f"{replaced[0]} goes together with {left} in this sweep: give these too")
+        axes |= {(key,): [(word,) for word in found] for key, found in given.items()}
+        jobs = [[word for part in parts for word in part] for parts in product(*axes.values())]
+        return [job for job in jobs if not any(_holds(job, left_out) for left_out in self.exclude)]
+
+
+def key_of(word: str) -> str:
+    """`seed` of `seed=0`; a word without `=` is its own key."""
+    return word.partition("=")[0]
+
+
+def _words(key: str, value: Any, values: Values) -> list[str]:
+    parts = value if isinstance(value, list) else [value]
+    return [word for part in parts for word in values(f"{key}={_text(part)}")]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _holds(job: Sequence[str], wanted: Mapping[str, Any]) -> bool:
+    found = {key_of(word): word.partition("=")[2].strip("'\"") for word in job}
+    return all(
+        found.get(key) in [_text(one) for one in (value if isinstance(value, list) else [value])]
+        for key, value in wanted.items()
+    )
+
+
+def _check_shape(path: Path, key: str, value: Any) -> None:
+    if key not in KEYS:
+        raise ConfigError(f"{path}: unknown key '{key}': {nearest(key, KEYS)}")
+    if key in ("overrides", "grid"):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}: {key} must be a mapping of keys to values")
+        return
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ConfigError(f"{path}: {key} must be a list of mappings")
+    if key == "zip":
+        for together in value:
+            lengths = {name: len(one) if isinstance(one, list) else -1 for name, one in together.items()}
+            if len(set(lengths.values())) > 1 or -1 in lengths.values():
+                told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+                raise ConfigError(f"{path}: what is zipped must be lists of the same length, got {told}")
