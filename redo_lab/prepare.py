@@ -32,6 +32,15 @@ class Plan:
         found = status.read(self.directory)
         return found is not None and found.state is State.FINISHED
 
+    def with_seed(self, seed: int) -> Plan:
+        """The same run with another seed, for a config in which nothing else depends on the seed."""
+        plain = {**self.plain, "seed": seed}
+        axes = {**self.run["axes"], "seed": seed}
+        digest = identity.digest(plain)
+        run_id = identity.run_id(axes, digest)
+        run = {**self.run, "run_id": run_id, "axes": axes, "identity": digest}
+        return Plan(plain, run, self.directory.with_name(run_id))
+
     def set_aside(self) -> None:
         """The directory is free; what it held is beside it, as `<run id>.old-1` or the next number that is free."""
         if self.directory.exists():

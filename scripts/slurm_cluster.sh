@@ -122,7 +122,7 @@ MailProg=/bin/true
 ReturnToService=2
 # quick reactions, for tests
 SlurmctldTimeout=30
-SlurmdTimeout=20
+SlurmdTimeout=10
 InactiveLimit=0
 KillWait=5
 MinJobAge=300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from redo_lab import replay, train
+from redo_lab import replay, sweep, train
 from redo_lab.launch import local
 from redo_lab.launch.board import Board, Ended, Job
 from redo_lab.runs import status
 from redo_lab.runs.status import State
+from tests.composing import planned
 
 COMMON = ["-m", "env=minatar/breakout", "scale=smoke", "replay_ratio=1", "logger=none"]
 
@@ -125,3 +128,23 @@ def test_a_sweep_leaves_finished_runs_and_asked_again_does_nothing(tmp_path: Pat
     again = sweep()
     assert (again.returncode, again.stdout) == (0, "4 runs: 4 finished before\n"), again.stderr
     assert [status.read(run) for run in runs] == found
+
+
+def test_a_sweep_file_is_run_and_the_command_line_wins(tmp_path: Path, started: Started) -> None:
+    assert sweep.main(["demo_grid", "env=minatar/breakout", "scale=smoke", "logger=none", f"root={tmp_path}"]) == 0
+    assert [job.name for job in started.jobs] == ["none s0", "none s1", "redo s0", "redo s1"]
+    assert {path.parent.name for path in runs_below(tmp_path)} == {"demo_grid"}
+
+
+def test_jobs_that_differ_in_the_seed_alone_get_the_runs_they_would_get_by_themselves(
+    tmp_path: Path, started: Started
+) -> None:
+    assert ask(tmp_path, "seed=0,3", "recycler=none,redo", "replay_ratio=0.25,1") == 0
+    for directory in runs_below(tmp_path):
+        axes = json.loads((directory / "run.json").read_text())["axes"]
+        words = [f"seed={axes['seed']}", f"recycler={axes['recycler']}", f"replay_ratio={axes['replay_ratio']}"]
+        alone = planned(*[word for word in COMMON[1:] if "replay_ratio" not in word], f"root={tmp_path}", *words)
+        assert OmegaConf.to_container(OmegaConf.load(directory / "config.yaml")) == alone.plain
+        assert json.loads((directory / "run.json").read_text()) == alone.run
+        assert directory == alone.directory
+    assert len(runs_below(tmp_path)) == 8

@@ -5,6 +5,7 @@ The underscore keeps Hydra's plugin scanner away, which runs a module before Pyt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,11 +31,12 @@ def planned_jobs(context: HydraContext, config: DictConfig, job_overrides: Seque
     from redo_lab.launch.names import short_names, varying
 
     planned: list[Planned] = []
+    seeds = _Seeds(context, config)
     mistakes: dict[str, list[Sequence[str]]] = {}
     names = short_names(job_overrides)
     for overrides, varied, name in zip(job_overrides, varying(job_overrides), names, strict=True):
         try:
-            planned.append(Planned(_plan(context, config, overrides), name))
+            planned.append(Planned(seeds.plan(overrides), name))
         except ConfigError as error:
             mistakes.setdefault(str(error), []).append(varied)
     if mistakes:
@@ -57,13 +59,35 @@ def replay_bytes(plan: Plan) -> int:
     return bytes_needed(parse(config.replay, "replay"), spec)
 
 
-def _plan(context: HydraContext, config: DictConfig, overrides: Sequence[str]) -> Plan:
+class _Seeds:
+    """Plans that share one composition where jobs differ only in `seed=<number>`, and nothing refers to the seed."""
+
+    def __init__(self, context: HydraContext, config: DictConfig) -> None:
+        self.context, self.config = context, config
+        self._first: dict[tuple[str, ...], Plan] = {}
+
+    def plan(self, overrides: Sequence[str]) -> Plan:
+        """As if the job had been composed by itself; raises ConfigError if it can't work."""
+        seed = next((word for word in reversed(overrides) if word.startswith("seed=")), "")
+        others = tuple(word for word in overrides if not word.startswith("seed="))
+        number = seed.removeprefix("seed=")
+        if others in self._first and number.isdecimal():
+            return self._first[others].with_seed(int(number))
+        planned, refers = _plan(self.context, self.config, overrides)
+        if number.isdecimal() and not refers:
+            self._first[others] = planned
+        return planned
+
+
+def _plan(context: HydraContext, config: DictConfig, overrides: Sequence[str]) -> tuple[Plan, bool]:
+    """The plan, and whether anything in the config refers to the seed."""
     from redo_lab.config import resolve
     from redo_lab.prepare import plan
 
     composed = context.config_loader.load_sweep_config(config, list(overrides))
     ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    return plan(resolve(ours), composed.hydra.runtime.choices)
+    refers = re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(ours)) is not None
+    return plan(resolve(ours), composed.hydra.runtime.choices), refers
 
 
 def _said(message: str, jobs: Sequence[Sequence[str]], total: int) -> str:

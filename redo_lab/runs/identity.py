@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -43,13 +44,15 @@ def run_id(axes: Mapping[str, Any], digest: str) -> str:
     return "-".join([axes["agent"], axes["game"], ratio, axes["recycler"], f"s{axes['seed']}", digest])
 
 
+@functools.cache
 def code_version() -> dict[str, Any]:
-    """The git commit of this code and whether files differ from it; None where it isn't a checkout."""
+    """The git commit of this code and whether files differ from it, at the first call; None where it is no checkout."""
     here = Path(__file__).parent
     commit = _git(here, "rev-parse", "HEAD")
     return {"commit": commit, "dirty": None if commit is None else bool(_git(here, "status", "--porcelain"))}
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Of Python and of the packages that results depend on."""
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
