@@ -17,20 +17,22 @@ from redo_lab.runs import lease
 
 def main(argv: Sequence[str]) -> int:
     """0: nothing of the runs waits or runs any more, once they have saved; 1: Slurm refused; 2: no such runs."""
-    made = parser("cancel", "Ends jobs and processes of these runs. They save; asked for again they go on.")
+    made = parser("cancel", "Ends jobs and processes of these runs. They save; asked for again they go on.", named=True)
     return guarded("cancel", _cancel, made.parse_args(argv))
 
 
 def _cancel(arguments: argparse.Namespace) -> int:
-    found = rows(overview(arguments), arguments)
-    chosen = [row for row in found if row.state not in OVER]
+    seen = overview(arguments)
+    chosen = [row for row in rows(seen, arguments) if row.state not in OVER]
     jobs = sorted({row.job for row in chosen if row.job})
     if jobs:
-        beside = [row for row in rows(overview(arguments), argparse.Namespace(filter=[])) if row.job in jobs]
-        shared = len(beside) - len([row for row in chosen if row.job])
         print(f"cancelling {len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}: {', '.join(jobs)}")
-        if shared > 0:
-            print(f"{shared} more runs lie in the same jobs")
+        for row in chosen:
+            if row.job:
+                print(f"{row.run_id}: in job {row.job}")
+        inside = {run for sweep in seen.sweeps for job in jobs for run in sweep.jobs.get(job, [])}
+        for other in sorted(inside - {row.run_id for row in chosen}):
+            print(f"{other}: not asked for, but in the same job")
         try:
             scheduler.cancel(jobs)
         except subprocess.CalledProcessError as error:

@@ -14,10 +14,13 @@ EXIT_MISTAKE = 2
 HELP = "a root, an experiment, a run directory, or the name of an experiment (a sweep) below ./runs"
 
 
-def parser(verb: str, description: str) -> argparse.ArgumentParser:
-    """A parser whose first words are the runs."""
+def parser(verb: str, description: str, *, named: bool = False) -> argparse.ArgumentParser:
+    """A parser whose first words are the runs: all below ./runs if there are none, unless they must be `named`."""
     made = argparse.ArgumentParser(f"redo-lab {verb}", description=description)
-    made.add_argument("paths", nargs="*", default=[ROOT], type=Path, metavar="RUNS", help=f"{HELP} (default: runs)")
+    if named:
+        made.add_argument("paths", nargs="+", type=Path, metavar="RUNS", help=HELP)
+    else:
+        made.add_argument("paths", nargs="*", default=[ROOT], type=Path, metavar="RUNS", help=f"{HELP} (default: runs)")
     made.add_argument("--filter", nargs="+", default=[], metavar="TEXT", help="only runs whose id holds all of these")
     return made
 

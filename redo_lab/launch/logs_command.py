@@ -15,6 +15,8 @@ from redo_lab.runs.table import find_runs
 
 NAMES = ("log.txt", CONSOLE_NAME)
 FOLLOW_SECONDS = 0.5
+STATE_SECONDS = 10.0
+"""Between two questions whether the run has ended, which may go to Slurm."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,28 +24,34 @@ def main(argv: Sequence[str]) -> int:
     made = argparse.ArgumentParser("redo-lab logs", description="Prints the log of one run.")
     made.add_argument("run", metavar="RUN", help="its directory, or a part of its id that no other run has")
     made.add_argument("--root", type=Path, default=ROOT, help="where to look for it (default: runs)")
-    made.add_argument("-n", "--lines", type=int, metavar="N", help="only the last N lines")
+    made.add_argument("-n", "--lines", type=_count, metavar="N", help="only the last N lines")
     made.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     return guarded("logs", _logs, made.parse_args(argv))
 
 
 def _logs(arguments: argparse.Namespace) -> int:
     directory = _run(arguments.run, arguments.root)
-    path = next((directory / name for name in NAMES if _size(directory / name)), None)
+    path = _log(directory)
     if path is None and not arguments.follow:
         print(f"{directory} has said nothing yet", file=sys.stderr)
         return 0
-    path = path or directory / NAMES[0]
-    at = 0
-    if path.exists():
-        text = path.read_bytes()
-        at = len(text)
-        lines = text.decode(errors="replace").splitlines(keepends=True)
-        sys.stdout.write("".join(lines if arguments.lines is None else lines[-arguments.lines :]))
-        sys.stdout.flush()
-    while arguments.follow:
-        over = Overview([directory]).rows()[0].state in OVER
-        if _size(path) > at:
+    text = path.read_bytes() if path else b""
+    lines = text.decode(errors="replace").splitlines(keepends=True)
+    sys.stdout.write("".join(lines if arguments.lines is None else lines[max(0, len(lines) - arguments.lines) :]))
+    sys.stdout.flush()
+    if arguments.follow:
+        _follow(directory, path, len(text))
+    return 0
+
+
+def _follow(directory: Path, path: Path | None, at: int) -> None:
+    """What is written to `path` after `at` bytes is printed until the run has ended; None: it has no log yet."""
+    over, asked = False, float("-inf")
+    while True:
+        if time.monotonic() - asked >= STATE_SECONDS:
+            over, asked = Overview([directory]).rows()[0].state in OVER, time.monotonic()
+        path = path or _log(directory)
+        if path and _size(path) > at:
             with path.open("rb") as file:
                 file.seek(at)
                 new = file.read()
@@ -51,9 +59,12 @@ def _logs(arguments: argparse.Namespace) -> int:
             sys.stdout.write(new.decode(errors="replace"))
             sys.stdout.flush()
         if over:
-            break
+            return
         time.sleep(FOLLOW_SECONDS)
-    return 0
+
+
+def _log(directory: Path) -> Path | None:
+    return next((directory / name for name in NAMES if _size(directory / name)), None)
 
 
 def _run(named: str, root: Path) -> Path:
@@ -64,6 +75,12 @@ def _run(named: str, root: Path) -> Path:
         several = f"{len(found)} runs, for example {found[0].name} and {found[1].name}" if found else "no run"
         raise ValueError(f"'{named}' names {several} below {root}")
     return found[0]
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number ≥ 0, got {word}")
+    return int(word)
 
 
 def _size(path: Path) -> int:

@@ -71,10 +71,9 @@ class Overview:
         jobs = {path.resolve(): job for path, job in jobs_of(self.sweeps).items()}
         found = {directory: _status(directory) for directory in self.directories}
         open_jobs = {jobs[d] for d, seen in found.items() if d in jobs and not _settled(seen)}
-        known = scheduler.states(open_jobs) if open_jobs else {}
-        answered = bool(known) or (bool(open_jobs) and scheduler.answers())
+        answer = scheduler.ask(open_jobs)
         now = time.time()
-        return [_row(d, found[d], jobs.get(d, ""), known, answered, now) for d in self.directories]
+        return [_row(d, found[d], jobs.get(d, ""), answer, now) for d in self.directories]
 
     def recorded(self) -> Mapping[Path, tuple[SweepRun, Sweep]]:
         """The newest submission of each run that has one, by its directory."""
@@ -102,13 +101,11 @@ def _settled(found: Status | None) -> bool:
     return found is not None and found.state in (State.FINISHED, State.FAILED)
 
 
-def _row(
-    directory: Path, found: Status | None, job: str, known: Mapping[str, scheduler.Job], answered: bool, now: float
-) -> Row:
+def _row(directory: Path, found: Status | None, job: str, answer: scheduler.Answer, now: float) -> Row:
     run = json.loads((directory / "run.json").read_text(encoding="utf-8"))
-    at = known.get(job)
+    at = answer.jobs.get(job)
     rate = found.rate_env_steps_per_s if found else None
-    state = _state(directory, found, job, at, answered, now)
+    state = _state(directory, found, at, bool(job) and answer.complete, now)
     steps, total = (found.env_steps, found.total_env_steps) if found else (0, run["env_steps"])
     return Row(
         directory=str(directory),
@@ -129,9 +126,8 @@ def _row(
     )
 
 
-def _state(
-    directory: Path, found: Status | None, job: str, at: scheduler.Job | None, answered: bool, now: float
-) -> Seen:
+def _state(directory: Path, found: Status | None, at: scheduler.Job | None, job_known: bool, now: float) -> Seen:
+    """`at`: its job in Slurm's words; job_known: it has one, and Slurm would know if that still waited or ran."""
     state = Seen(found.state.value) if found else Seen.PENDING
     if state in (Seen.FINISHED, Seen.FAILED):
         return state
@@ -140,7 +136,7 @@ def _state(
     if at is not None and at.state in scheduler.WAITING | scheduler.RUNNING:
         # Queued again, or just started and not yet at work.
         return Seen.PENDING
-    if state is Seen.RUNNING or (job and answered and state is Seen.PENDING):
+    if state is Seen.RUNNING or (job_known and state is Seen.PENDING):
         return Seen.LOST
     return state
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+LOG = logging.getLogger("redo_lab")
 
 WAITING = frozenset(
     {"PENDING", "REQUEUED", "CONFIGURING", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
@@ -24,19 +27,30 @@ class Job(NamedTuple):
     node: str
 
 
-def states(ids: Iterable[str]) -> dict[str, Job]:
-    """The jobs among `ids` that Slurm knows; none where there is no Slurm, and old ones only with accounting."""
+class Answer(NamedTuple):
+    """jobs: those that Slurm knows, by id; complete: squeue answered, so a job that is not here has ended."""
+
+    jobs: dict[str, Job]
+    complete: bool
+
+
+def ask(ids: Iterable[str]) -> Answer:
+    """What Slurm says of `ids` now; complete is False where there is no Slurm, or it is out of reach."""
     asked = set(ids)
     if not asked:
-        return {}
-    found = {job.id: job for job in _queue() if job.id in asked}
-    missing = asked - found.keys()
-    return found | {job.id: job for job in _accounts(missing) if job.id in missing} if missing else found
+        return Answer({}, complete=False)
+    # No -j: of several ids one that is unknown is dropped silently, but a single one is an error.
+    queue = _said(["squeue", "--me", "-a", "-r", "-h", "-t", "all", "-o", "%i|%T|%r|%N"])
+    jobs = {row[0]: Job(*row) for row in _rows(queue, 4) if row[0] in asked}
+    missing = asked - jobs.keys()
+    if missing:
+        jobs |= {job.id: job for job in _accounts(missing) if job.id in missing}
+    return Answer(jobs, complete=queue is not None)
 
 
-def answers() -> bool:
-    """Whether there is a Slurm that can be asked now."""
-    return _said(["squeue", "--version"]) is not None
+def states(ids: Iterable[str]) -> dict[str, Job]:
+    """The jobs among `ids` that Slurm knows; none where there is no Slurm, and old ones only with accounting."""
+    return ask(ids).jobs
 
 
 def cancel(ids: Sequence[str]) -> None:
@@ -45,21 +59,15 @@ def cancel(ids: Sequence[str]) -> None:
         subprocess.run(["scancel", *ids[at : at + CANCEL_AT_ONCE]], check=True, capture_output=True, text=True)
 
 
-def _queue() -> Iterator[Job]:
-    # No -j: of several ids one that is unknown is dropped silently, but a single one is an error.
-    said = _said(["squeue", "--me", "-a", "-r", "-h", "-t", "all", "-o", "%i|%T|%r|%N"])
-    for line in (said or "").splitlines():
-        identifier, state, reason, node = line.split("|")
-        yield Job(identifier, state, reason, node)
-
-
-def _accounts(ids: Iterable[str]) -> Iterator[Job]:
+def _accounts(ids: Iterable[str]) -> list[Job]:
     roots = ",".join(sorted({identifier.partition("_")[0] for identifier in ids}))
-    said = _said(["sacct", "-X", "-n", "-P", "-o", "JobID,State,NodeList", "-j", roots])
-    for line in (said or "").splitlines():
-        identifiers, state, node = line.split("|")
-        for identifier in expanded(identifiers):
-            yield Job(identifier, state.split()[0], "", node)
+    rows = _rows(_said(["sacct", "-X", "-n", "-P", "-o", "JobID,State,NodeList", "-j", roots]), 3)
+    # `CANCELLED by 1000` is one state.
+    return [
+        Job(identifier, state.partition(" ")[0], "", "" if node == "None assigned" else node)
+        for identifiers, state, node in rows
+        for identifier in expanded(identifiers)
+    ]
 
 
 def expanded(identifier: str) -> list[str]:
@@ -76,10 +84,19 @@ def expanded(identifier: str) -> list[str]:
     ]
 
 
+def _rows(said: str | None, columns: int) -> list[list[str]]:
+    """The lines that are rows of a table: sites print banners, too."""
+    rows = [line.split("|") for line in (said or "").splitlines()]
+    return [row for row in rows if len(row) == columns]
+
+
 def _said(command: Sequence[str]) -> str | None:
     """What `command` printed; None if it failed, hung or isn't there."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        LOG.warning("%s gave no answer within %g s", command[0], CALL_SECONDS)
+        return None
+    except OSError:
         return None
     return done.stdout if done.returncode == 0 else None
