@@ -99,16 +99,28 @@ def node_down(root: Path, whole: Path) -> str:
 
 
 def zombie(root: Path, whole: Path) -> str:
-    """The node's daemon dies, its runs live on; Slurm starts copies on the other node."""
+    """The node's daemon dies and Slurm takes the node for down, but the runs on it live on; copies start elsewhere."""
     jobs = submit(root)
     under_way(root, 4)
-    nodes = {said("squeue", "-h", "-j", job, "-o", "%N").strip() for job in jobs}
-    node = sorted(nodes)[0]
+    node, job = min((said("squeue", "-h", "-j", job, "-o", "%N").strip(), job) for job in jobs)
     folder = Path(os.environ.get("SLURM_CI_ROOT", f"{os.environ.get('TMPDIR', '/tmp')}/redo-slurm"))
     os.kill(int((folder / "pid" / f"slurmd-{node}").read_text().split()[0]), signal.SIGKILL)
+    said("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    # Slurm waits a while before it starts a job again.
+    wait_for("job queued again", lambda: said("squeue", "-h", "-j", job, "-o", "%T").strip() == "PENDING", root)
+    said("scontrol", "update", f"jobid={job}", "starttime=now")
+    wait_for("copy", lambda: bool(refused(root)), root)
+    where, living = said("squeue", "-h", "-j", job, "-o", "%N").strip(), statuses(root)
     attempts = finished(root, whole)
     subprocess.run([CLUSTER, "up"], check=True, capture_output=True)
-    return f"attempts {attempts}"
+    require(where != node, f"the copy came to {where}")
+    require([found["attempt"] for found in living] == [1] * 4, f"a copy took a living run: {living}")
+    return f"the copy on {where} was refused {len(refused(root))} runs, attempts {attempts}"
+
+
+def refused(root: Path) -> list[Path]:
+    """The runs whose copies were told that they run already."""
+    return [path for path in root.rglob("console.txt") if "is in use by" in path.read_text()]
 
 
 def crash(root: Path, whole: Path) -> str:
