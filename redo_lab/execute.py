@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from redo_lab.config import RunConfig, build, parse, run_config, target_of
 from redo_lab.loop import Loop
 from redo_lab.metrics_log import MetricsLog
+from redo_lab.replay import check_memory
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
@@ -56,6 +57,7 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
     seeds = Seeds(config.seed)
     device = device_of(config.device)
     env = build(config.env, "env", seed=seeds.integer("env"), training=True)
+    check_memory(parse(config.replay, "replay"), env.spec)
     replay = build(config.replay, "replay", spec=env.spec, device=device)
     torso = partial(build, config.network, "network")
     agent = build(config.agent, "agent", spec=env.spec, torso=torso, seeds=seeds, device=device)

@@ -54,10 +54,15 @@ class Plan:
         write_json(self.directory / "run.json", dict(self.run))
 
 
-def plan(plain: Mapping[str, Any], choices: Mapping[str, Any]) -> Plan:
-    """The run that `plain` (resolved) asks for; raises ConfigError for whatever can't work. Nothing is written."""
+def plan(plain: Mapping[str, Any], choices: Mapping[str, Any], *, here: bool = True) -> Plan:
+    """The run that `plain` (resolved) asks for; raises ConfigError for whatever can't work. Nothing is written.
+
+    here: it is to run on this machine, so that has to have the memory and the device.
+    """
     config = run_config(plain)
     check(config)
+    if here:
+        check_machine(config)
     axes = identity.axes(plain, choices, parse(config.env, "env").game_id)
     digest = identity.digest(plain)
     run_id = identity.run_id(axes, digest)
@@ -89,8 +94,19 @@ def check(config: RunConfig) -> None:
     target_of(config.agent, "agent").check_env(spec)
     target_of(config.network, "network").check_obs(spec.obs_shape)
     _check_warmup(agent.warmup_env_steps, agent.batch_size, config)
-    check_memory(replay, spec)
     _check_device(config.device)
+
+
+def check_machine(config: RunConfig) -> None:
+    """This machine has the memory and the device; raises ConfigError if not."""
+    spec: EnvSpec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
+    check_memory(parse(config.replay, "replay"), spec)
+    if config.device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            found = f"device={config.device}, but torch finds no CUDA device here"
+            raise ConfigError(f"{found}; device=cpu or device=auto works")
 
 
 def _under(group: str, parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,5 +133,3 @@ def _check_device(device: str) -> None:
     except RuntimeError:
         known = False
     require(known, f"device must be cpu, cuda, cuda:<n> or auto, got {device}")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")

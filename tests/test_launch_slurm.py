@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,23 @@ def test_hours_come_from_runs_of_the_same_kind(tmp_path: Path) -> None:
     )
     other = SweepRun("b", "/b", "b", 360_000, [])
     assert hours([other, other], [{**axes, "seed": 3}, {**axes, "agent": "sac"}], [tmp_path]) == (2.0, 1)
+
+
+def dry(*words: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "redo_lab.cli", "train", "-m", "hydra/launcher=slurm", *words]
+    done = subprocess.run([*command, "hydra.launcher.dry_run=true"], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_login_node_needs_neither_the_memory_nor_the_gpu(tmp_path: Path, site: Path) -> None:
+    code, said = dry(f"root={tmp_path / 'runs'}", "env=minatar/breakout", "device=cuda", "replay.capacity=10000000000")
+    assert code == 0, said
+    assert "1 runs in 1 jobs" in said or "1 run in 1 job" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_replays_that_do_not_fit_the_memory_of_their_job_are_refused(tmp_path: Path, site: Path) -> None:
+    words = ["env=atari/pong", "seed=0,1", "scale=paper", "hydra.launcher.mem_gb=12", "hydra.launcher.runs_per_gpu=2"]
+    code, said = dry(f"root={tmp_path / 'runs'}", *words)
+    assert code == 2
+    assert "2 runs go at once in a job: mem_gb=" in said

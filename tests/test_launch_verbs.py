@@ -109,6 +109,10 @@ def test_cancel_ends_jobs_and_names_the_neighbours(
         "a0: in job 7_0",
         "b0: not asked for, but in the same job",
     ]
+    monkeypatch.setenv("PATH", slurm_says(tmp_path / "bin", squeue="7_1|PENDING|None|"))
+    assert main(["status", "--json"]) == 0
+    states = {run["run_id"]: run["state"] for run in json.loads(capsys.readouterr().out)["runs"]}
+    assert states == {"a0": "interrupted", "a1": "pending", "b0": "lost"}
 
 
 def test_a_refusal_of_slurm_is_passed_on(

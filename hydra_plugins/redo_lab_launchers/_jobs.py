@@ -25,13 +25,18 @@ class Planned:
     name: str
 
 
-def planned_jobs(context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]]) -> list[Planned]:
-    """A plan for every job, in order; raises ConfigError naming the jobs that can't work. Nothing is written."""
+def planned_jobs(
+    context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], *, here: bool
+) -> list[Planned]:
+    """A plan for every job, in order; raises ConfigError naming the jobs that can't work. Nothing is written.
+
+    here: on this machine, whose memory and device are checked, too.
+    """
     from redo_lab.config import ConfigError
     from redo_lab.launch.names import short_names, varying
 
     planned: list[Planned] = []
-    seeds = _Seeds(context, config)
+    seeds = _Seeds(context, config, here)
     mistakes: dict[str, list[Sequence[str]]] = {}
     names = short_names(job_overrides)
     for overrides, varied, name in zip(job_overrides, varying(job_overrides), names, strict=True):
@@ -62,8 +67,8 @@ def replay_bytes(plan: Plan) -> int:
 class _Seeds:
     """Plans that share one composition where jobs differ only in `seed=<number>`, and nothing refers to the seed."""
 
-    def __init__(self, context: HydraContext, config: DictConfig) -> None:
-        self.context, self.config = context, config
+    def __init__(self, context: HydraContext, config: DictConfig, here: bool) -> None:
+        self.context, self.config, self.here = context, config, here
         self._first: dict[tuple[str, ...], Plan] = {}
 
     def plan(self, overrides: Sequence[str]) -> Plan:
@@ -73,21 +78,20 @@ class _Seeds:
         number = seed.removeprefix("seed=")
         if others in self._first and number.isdecimal():
             return self._first[others].with_seed(int(number))
-        planned, refers = _plan(self.context, self.config, overrides)
+        planned, refers = self._plan(overrides)
         if number.isdecimal() and not refers:
             self._first[others] = planned
         return planned
 
+    def _plan(self, overrides: Sequence[str]) -> tuple[Plan, bool]:
+        """The plan, and whether anything in the config refers to the seed."""
+        from redo_lab.config import resolve
+        from redo_lab.prepare import plan
 
-def _plan(context: HydraContext, config: DictConfig, overrides: Sequence[str]) -> tuple[Plan, bool]:
-    """The plan, and whether anything in the config refers to the seed."""
-    from redo_lab.config import resolve
-    from redo_lab.prepare import plan
-
-    composed = context.config_loader.load_sweep_config(config, list(overrides))
-    ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    refers = re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(ours)) is not None
-    return plan(resolve(ours), composed.hydra.runtime.choices), refers
+        composed = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        refers = re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(ours)) is not None
+        return plan(resolve(ours), composed.hydra.runtime.choices, here=self.here), refers
 
 
 def _said(message: str, jobs: Sequence[Sequence[str]], total: int) -> str:

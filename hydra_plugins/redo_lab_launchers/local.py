@@ -39,7 +39,7 @@ class LocalLauncher(Launcher):
         from redo_lab.launch.local import Pool, exit_code
         from redo_lab.launch.table import display, summary
 
-        planned = planned_jobs(self.hydra_context, self.config, job_overrides)
+        planned = planned_jobs(self.hydra_context, self.config, job_overrides, here=True)
         wanted = without_duplicates(planned)
         if len(wanted) < len(planned):
             again = len(planned) - len(wanted)

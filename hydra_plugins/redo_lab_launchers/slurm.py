@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -42,7 +43,7 @@ class SlurmLauncher(Launcher):
         from redo_lab.launch.slurm import Slurm, SubmissionRefused
         from redo_lab.runs.identity import code_version
 
-        planned = planned_jobs(self.hydra_context, self.config, job_overrides)
+        planned = planned_jobs(self.hydra_context, self.config, job_overrides, here=False)
         overrides = {id(job): list(words) for job, words in zip(planned, job_overrides, strict=True)}
         wanted = without_duplicates(planned)
         unfinished = [job for job in wanted if not job.plan.finished]
@@ -51,6 +52,7 @@ class SlurmLauncher(Launcher):
         print(_counted(len(wanted), len(wanted) - len(unfinished), len(already), len(due)))
         if not due:
             return []
+        _check_memory(self.slurm, due)
         runs = [_run(job, overrides[id(job)]) for job in due]
         code = code_version()
         sweep = Sweep.begin(sys.argv[1:], code, asdict(self.slurm), runs)
@@ -69,6 +71,21 @@ class SlurmLauncher(Launcher):
             raise SystemExit(EXIT_REFUSED) from error
         print(f"submitted; the record is {sweep.path}. How it goes: redo-lab status {sweep.folder.parent}")
         return []
+
+
+def _check_memory(config: Slurm.Config, due: Sequence[Planned]) -> None:
+    from hydra_plugins.redo_lab_launchers._jobs import replay_bytes
+    from redo_lab.config import require
+    from redo_lab.replay import GIB
+
+    if config.mem_gb is not None:
+        largest = max(replay_bytes(job.plan) for job in due) / GIB
+        at_once = min(config.at_once, len(due))
+        require(
+            at_once * largest <= config.mem_gb,
+            f"hydra.launcher.mem_gb={config.mem_gb:g}: a replay takes up to {largest:.1f} GiB, and {at_once} runs go "
+            f"at once in a job: mem_gb={math.ceil(at_once * (largest + 1))} leaves each 1 GiB besides",
+        )
 
 
 def _run(job: Planned, overrides: list[str]) -> SweepRun:

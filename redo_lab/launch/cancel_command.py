@@ -6,13 +6,15 @@ import argparse
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from redo_lab.launch import scheduler
 from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import OVER, Row, Seen
-from redo_lab.runs import lease
+from redo_lab.runs import lease, status
+from redo_lab.runs.status import State
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,12 +40,21 @@ def _cancel(arguments: argparse.Namespace) -> int:
         except subprocess.CalledProcessError as error:
             print(f"scancel: {error.stderr.strip()}")
             return 1
+        _not_lost(row for row in chosen if row.job)
     for row in chosen:
         if not row.job:
             print(f"{row.run_id}: {_interrupted(row)}")
     if not chosen:
         print("nothing of these runs waits or runs")
     return 0
+
+
+def _not_lost(cancelled: Iterable[Row]) -> None:
+    """Runs that never began say so themselves; the others save and say how they ended."""
+    for row in cancelled:
+        found = status.read(Path(row.directory))
+        if row.state is Seen.PENDING and found is not None and found.state is State.PENDING:
+            status.write(Path(row.directory), replace(found, state=State.INTERRUPTED))
 
 
 def _interrupted(row: Row) -> str:
