@@ -84,6 +84,7 @@ def test_slurm_tells_pending_from_lost(tmp_path: Path, monkeypatch: pytest.Monke
         "done0": Seen.FINISHED,
         "unsent0": Seen.PENDING,
     }
+    assert found["queued0"].node == "(Priority)"
     assert (found["queued0"].job, found["begun0"].node, found["unsent0"].job) == ("7_0", "n2", "")
     asked = (bin_folder / "calls").read_text().splitlines()
     assert [line.split()[0] for line in asked] == ["squeue", "sacct"]

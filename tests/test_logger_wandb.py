@@ -279,3 +279,57 @@ def test_a_resumed_run_sends_every_row_once(tmp_path: Path) -> None:
             for name in ("train/loss", "train/q") if name in row]  # fmt: skip
     assert sorted(sent) == sorted((row.env_steps, name, value) for row in rows for name, value in row.values.items())
     assert {path.name for path in paths} == {"run-dqn-breakout-ab12.wandb"}
+
+
+DIES = """
+import logging, os, signal, sys, time
+from pathlib import Path
+from tests.test_logger_wandb import ROWS, start
+from redo_lab.runs.record import Record
+logging.basicConfig(level=logging.WARNING, format="%(message)s")
+directory = Path(sys.argv[1])
+record, logger = Record.create(directory, "", {}), start("wandb_offline", directory)
+def both(rows):
+    record.append(rows)
+    logger.log(rows)
+both(ROWS[:1])
+time.sleep(1)
+for entry in Path("/proc").glob("[0-9]*/stat"):
+    text = entry.read_text()
+    if "wandb" in text.partition(")")[0] and int(text.rpartition(")")[2].split()[1]) == os.getpid():
+        os.kill(int(entry.parent.name), signal.SIGKILL)
+        killed = True
+assert killed
+time.sleep(0.5)
+for row in ROWS[1:]:
+    time.sleep(0.2)
+    both([row])
+logger.finish("preempted")
+print("went on")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the process in /proc")
+def test_a_run_outlives_wandbs_process_and_its_next_attempt_sends_what_is_missing(tmp_path: Path) -> None:
+    """Slurm sends SIGTERM to every process of a job, W&B's too."""
+    here = Path(__file__).parent.parent
+    alone = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    done = subprocess.run(
+        [sys.executable, "-c", DIES, str(tmp_path)], cwd=here, env=alone, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("went on\n"), done.stderr
+    assert done.stderr.count("W&B gets nothing more until this run is started again") == 1
+    again = start("wandb_offline", tmp_path)
+    again.log([Row(300, 75, {"train/loss": 3.0})])
+    again.finish("finished")
+    sent = [
+        (row["env_steps"], name, number(row[name]))
+        for path in tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+        for row in history_of(records_of(path))
+        for name in row
+        if name not in ("env_steps", "updates", "frames")
+    ]
+    all_rows = [*ROWS, Row(300, 75, {"train/loss": 3.0})]
+    assert sorted(sent) == sorted(
+        (row.env_steps, name, number(value)) for row in all_rows for name, value in row.values.items()
+    )

@@ -39,7 +39,10 @@ OVER = (Seen.FINISHED, Seen.FAILED, Seen.LOST, Seen.INTERRUPTED, Seen.PREEMPTED)
 
 @dataclass(frozen=True)
 class Row:
-    """A run. eta_seconds at the rate seen last; node, job: empty where none is known; heartbeat_age in seconds."""
+    """A run. eta_seconds at the rate seen last; heartbeat_age in seconds; job, node: empty where none is known.
+
+    node: where it runs, or why its job waits, in brackets.
+    """
 
     directory: str
     run_id: str
@@ -119,11 +122,17 @@ def _row(directory: Path, found: Status | None, job: str, answer: scheduler.Answ
         last_return=found.last_return if found else None,
         dormant_percent=found.dormant_percent if found else None,
         attempt=found.attempt if found else 0,
-        node=at.node if at and at.node else found.host if found and found.pid else "",
+        node=_place(at, found),
         job=job,
         heartbeat_age=max(0.0, now - found.heartbeat) if found else None,
         error=found.error if found else None,
     )
+
+
+def _place(at: scheduler.Job | None, found: Status | None) -> str:
+    if at is not None and (at.node or at.state in scheduler.WAITING):
+        return at.node or (f"({at.reason})" if at.reason not in ("", "None") else "")
+    return found.host if found and found.pid else ""
 
 
 def _state(directory: Path, found: Status | None, at: scheduler.Job | None, job_known: bool, now: float) -> Seen:

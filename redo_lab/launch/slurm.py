@@ -137,7 +137,7 @@ class Slurm:
                 sweep.jobs[job] = [run.run_id for run in pack]
             sweep.write()
             runs = sum(map(len, chunk))
-            yield f"{runs} runs in {len(chunk)} {'job' if len(chunk) == 1 else 'jobs'}: {next(reversed(sweep.jobs))}"
+            yield f"{runs} runs in {len(chunk)} {'job' if len(chunk) == 1 else 'jobs'}: {job.partition('_')[0]}"
 
     def _most(self) -> int | None:
         config = self.config

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import json
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import wandb
 
 from redo_lab.config import ConfigError
-from redo_lab.runs.atomic import write_json
+from redo_lab.runs import wandb_files
 from redo_lab.types import Row
+
+Moment = tuple[int, int]
+"""env_steps, updates."""
+
+LOG = logging.getLogger("redo_lab")
 
 MAX_NAME_LENGTH = 128
 """W&B refuses longer ids, names and groups."""
@@ -59,7 +67,8 @@ class Wandb:
     ) -> None:
         """Starts the W&B run below `directory`; raises ConfigError when it cannot start."""
         self._frame_skip = frame_skip
-        self._sent = Sent(directory / "wandb_sent.json")
+        self._broken = False
+        self._known = known(directory)
         group = cell(axes)
         try:
             # The mode must hold before init: W&B's own telemetry calls home from a process that it thinks is online.
@@ -86,52 +95,64 @@ class Wandb:
         for axis in ("env_steps", "updates", "frames"):
             self._run.define_metric(axis, hidden=True)
         self._run.define_metric("*", step_metric="env_steps")
+        for row in written(directory):
+            self.log([row])
+            self._known[row.env_steps, row.updates].update(row.values)
 
     def log(self, rows: Sequence[Row]) -> None:
         """W&B holds `rows`, one history row each, values exactly as given, NaN and infinities included.
 
-        What an earlier attempt sent before it died, and this one does again, is passed over: it is the same.
+        What W&B has of an earlier attempt, and this one does again, is passed over: it is the same. If W&B's own
+        process dies, the run goes on without it.
         """
-        for row in rows:
-            values = self._sent.news(row)
-            if not values:
-                continue
+        try:
+            for row in rows:
+                self._send(row)
+        except Exception as error:
+            self._give_up(error)
+
+    def _send(self, row: Row) -> None:
+        sent = self._known.get((row.env_steps, row.updates), ())
+        values = {name: float(value) for name, value in row.values.items() if name not in sent}
+        if values and not self._broken:
             frames = row.env_steps * self._frame_skip
             self._run.log(values | {"env_steps": row.env_steps, "updates": row.updates, "frames": frames})
-        self._sent.write()
+
+    def _give_up(self, error: Exception) -> None:
+        # Slurm ends W&B's process together with us, and a dashboard is no reason to lose a run.
+        self._broken = True
+        LOG.warning("W&B gets nothing more until this run is started again (metrics.csv has all): %s", error)
 
     def finish(self, state: str) -> None:
         """The W&B run is closed, its file whole, and marked finished, killed (interrupted) or failed."""
-        self._run.finish(exit_code=EXIT_CODES.get(state, 1))
-        # finish() returns before wandb-core has written the file; teardown() waits for it, also where no atexit runs.
-        wandb.teardown()
+        if self._broken:
+            return
+        try:
+            self._run.finish(exit_code=EXIT_CODES.get(state, 1))
+            # finish() returns before wandb-core has written the file; teardown() waits for it, also where no atexit
+            # runs.
+            wandb.teardown()
+        except Exception as error:
+            self._give_up(error)
 
 
-class Sent:
-    """How far W&B knows a run, kept in a file across attempts: the last moment, and the names sent of it."""
+def known(directory: Path) -> dict[Moment, set[str]]:
+    """The values that W&B has of the run in `directory`, by its own files: a process that died may have lost some."""
+    found: dict[Moment, set[str]] = defaultdict(set)
+    for path in wandb_files.files(directory / "wandb"):
+        for row in wandb_files.history(path):
+            found[row["env_steps"], row["updates"]].update(row)
+    return found
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        found: dict[str, Any] = {"moment": [-1, -1], "names": []}
-        if path.exists():
-            found = json.loads(path.read_text())
-        self._moment: tuple[int, int] = tuple(found["moment"])
-        self._names: set[str] = set(found["names"])
 
-    def news(self, row: Row) -> dict[str, float]:
-        """The values of `row` not sent before; from now on they are."""
-        moment = (row.env_steps, row.updates)
-        if moment < self._moment:
-            return {}
-        if moment > self._moment:
-            self._moment, self._names = moment, set()
-        values = {name: float(value) for name, value in row.values.items() if name not in self._names}
-        self._names.update(values)
-        return values
-
-    def write(self) -> None:
-        """The file says what has been sent so far."""
-        write_json(self._path, {"moment": self._moment, "names": sorted(self._names)})
+def written(directory: Path) -> Iterator[Row]:
+    """What the attempts before have written to metrics.csv."""
+    path = directory / "metrics.csv"
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    lines = csv.reader(whole.splitlines()[1:])
+    for (env_steps, updates), values in groupby(lines, lambda line: (int(line[0]), int(line[1]))):
+        yield Row(env_steps, updates, {name: float(value) for _, _, name, value in values})
 
 
 def _anew(directory: Path) -> str:
