@@ -38,7 +38,8 @@ class Plan:
         axes = {**self.run["axes"], "seed": seed}
         digest = identity.digest(plain)
         run_id = identity.run_id(axes, digest)
-        run = {**self.run, "run_id": run_id, "axes": axes, "identity": digest}
+        settings = {**self.run["settings"], "seed": seed}
+        run = {**self.run, "run_id": run_id, "axes": axes, "identity": digest, "settings": settings}
         return Plan(plain, run, self.directory.with_name(run_id))
 
     def set_aside(self) -> None:
@@ -74,6 +75,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, Any], *, here: bool = T
         "identity": digest,
         "git": identity.code_version(),
         "versions": identity.versions(),
+        "settings": identity.relevant(plain),
     }
     return Plan(plain, run, Path(config.root) / config.experiment / run_id)
 

@@ -77,7 +77,9 @@ def compose_and_run(composed: DictConfig) -> None:
     except OSError as error:
         print(f"redo-lab train: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CODES[State.FAILED]) from error
-    raise SystemExit(_execute(planned.directory))
+    if code := _execute(planned.directory):
+        # Not for 0: Ray's workers take any SystemExit for a crash.
+        raise SystemExit(code)
 
 
 def _execute(directory: Path) -> int:

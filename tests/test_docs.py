@@ -13,6 +13,7 @@ import torch
 from omegaconf import OmegaConf
 
 from redo_lab.config import build, parse, target_of
+from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.networks.hidden import HiddenLayer
 from redo_lab.types import Counters
 from tests.networks import q_network
@@ -98,3 +99,21 @@ def test_every_file_and_folder_that_the_docs_link_to_exists() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_the_sweep_of_the_docs_has_the_runs_that_it_says() -> None:
+    text = example("A sweep", "yaml")
+    path = ROOT / "sweeps" / "mine.yaml"
+    assert not path.exists()
+    found = SweepFile(**OmegaConf.to_container(OmegaConf.create(text)))  # type: ignore[arg-type]
+
+    def values(word: str) -> list[str]:
+        key, _, value = word.partition("=")
+        return [f"{key}={n}" for n in range(3)] if value == "range(3)" else [word]
+
+    jobs = found.jobs([], values)
+    assert len(jobs) == 2 * 2 * 2 * 3 - 6
+    assert {tuple(word for word in job if "ratio" in word or "iterations" in word) for job in jobs} == {
+        ("replay_ratio=0.25", "schedule.iterations=10"),
+        ("replay_ratio=1", "schedule.iterations=5"),
+    }

@@ -18,10 +18,14 @@ FREE = ("root", "experiment", "device", "threads", "logger", "progress", "checkp
 PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
 
 
+def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that results depend on."""
+    return {key: value for key, value in plain.items() if key not in FREE}
+
+
 def digest(plain: Mapping[str, Any]) -> str:
     """Ten hex digits that differ whenever the results may."""
-    relevant = {key: value for key, value in plain.items() if key not in FREE}
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:10]
+    return hashlib.sha256(json.dumps(relevant(plain), sort_keys=True).encode()).hexdigest()[:10]
 
 
 def axes(plain: Mapping[str, Any], choices: Mapping[str, Any], game: str) -> dict[str, Any]:

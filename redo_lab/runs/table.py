@@ -1,14 +1,17 @@
-"""Many run directories as tables: one row per run, or one row per run, step and metric. Never imports torch."""
+"""Many runs as tables: one row per run, or one row per run, step and metric. Never imports torch."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from redo_lab.runs.cache import SCHEMA, cached_metrics
 
 RUN_COLUMNS = (
     "directory",
@@ -19,10 +22,76 @@ RUN_COLUMNS = (
     "planned_env_steps",
     "updates",
     "error",
+    "commit",
+    "dirty",
+    "versions",
 )
-"""What every run has beside its axes. env_steps, updates: reached; planned_env_steps: its full length."""
+"""What every run has beside its axes.
 
-_METRICS_SCHEMA = {"env_steps": pl.Int64, "updates": pl.Int64, "name": pl.String, "value": pl.Float64}
+env_steps, updates: reached; planned_env_steps: its full length; commit, dirty: of the code, null where unknown;
+versions: of redo_lab and torch.
+"""
+
+Read = Callable[[Sequence[str], Sequence[str], Sequence[str]], pl.DataFrame]
+"""directories, names, prefixes → directory and SCHEMA's columns, in order; all metrics if neither is given."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Runs from wherever they are kept. runs: a row each: RUN_COLUMNS, the axes, and every other setting that varies.
+
+    axes: the columns of `runs` that name a cell (`agent`, `game`, `seed` …); settings: the others (`network.width`).
+    An axis or a setting that a run does not have is null there.
+    """
+
+    runs: pl.DataFrame
+    axes: tuple[str, ...]
+    settings: tuple[str, ...]
+    read: Read
+
+    def metrics(self, names: Sequence[str] = (), prefixes: Sequence[str] = ()) -> pl.DataFrame:
+        """The metrics named in `names` or starting with one of `prefixes`; all if neither is given.
+
+        Long form: directory, run_id, the axes, the settings, env_steps, updates, name, value; in the order of the
+        runs and, within a run, of time. A last line that is being written right now is left out until it is whole.
+        """
+        identity = self.runs.select("directory", "run_id", *self.axes, *self.settings)
+        found = self.read(self.runs["directory"].to_list(), names, prefixes)
+        joined = found.join(identity, on="directory", how="left", maintain_order="left")
+        return joined.select(*identity.columns, *SCHEMA)
+
+    def where(self, condition: pl.Expr) -> Table:
+        """The runs for which `condition` holds."""
+        return Table(self.runs.filter(condition), self.axes, self.settings, self.read)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run: row: RUN_COLUMNS; axes; settings: its whole config, nested."""
+
+    row: Mapping[str, Any]
+    axes: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+def load(paths: Iterable[Path | str], *, cache: bool = True) -> Table:
+    """The runs at or below `paths`; ValueError where there are none."""
+    return table_of(
+        [_record(directory) for directory in find_runs(paths)], lambda *asked: cached_metrics(*asked, cache)
+    )
+
+
+def table_of(records: Sequence[RunRecord], read: Read) -> Table:
+    """The table of `records`, whose metrics `read` reads."""
+    axes = list(dict.fromkeys(name for record in records for name in record.axes))
+    flat = [flattened(record.settings) for record in records]
+    columns = {name: _column(name, [record.row[name] for record in records]) for name in RUN_COLUMNS}
+    columns |= {name: _column(name, [record.axes.get(name) for record in records]) for name in axes}
+    taken = {*columns}
+    names = dict.fromkeys(name for settings in flat for name in settings if name not in taken)
+    varying = {name: values for name in names if _vary(values := [settings.get(name) for settings in flat])}
+    columns |= {name: _column(name, values) for name, values in varying.items()}
+    return Table(pl.DataFrame(list(columns.values())), tuple(axes), tuple(varying), read)
 
 
 def find_runs(paths: Iterable[Path | str]) -> list[Path]:
@@ -41,35 +110,24 @@ def find_runs(paths: Iterable[Path | str]) -> list[Path]:
     return list(found.values())
 
 
-def load_runs(paths: Iterable[Path | str]) -> pl.DataFrame:
-    """One row per run at or below `paths`: RUN_COLUMNS, then one column per axis (`agent`, `game`, `seed` …).
-
-    An axis that a run does not have is null there.
-    """
-    records = [_record(directory) for directory in find_runs(paths)]
-    names = list(dict.fromkeys(name for _, axes in records for name in axes))
-    columns = {name: _column(name, [run[name] for run, _ in records]) for name in RUN_COLUMNS}
-    columns |= {name: _column(name, [axes.get(name) for _, axes in records]) for name in names}
-    return pl.DataFrame(list(columns.values()))
-
-
-def axes_of(runs: pl.DataFrame) -> list[str]:
-    """The names of the axes among the columns of `runs`, in the order in which the runs record them."""
-    return [name for name in runs.columns if name not in RUN_COLUMNS]
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} → {"a.b": 1}; a list becomes its JSON text."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
+    return flat
 
 
-def load_metrics(runs: pl.DataFrame, names: Sequence[str] = (), prefixes: Sequence[str] = ()) -> pl.DataFrame:
-    """The metrics of `runs` (a table of `load_runs`) named in `names` or starting with one of `prefixes`; all if none.
+def versions_text(versions: Mapping[str, str]) -> str | None:
+    """What results depend on most: `redo_lab 0.1.0, torch 2.13.0+cpu`."""
+    return ", ".join(f"{name} {versions[name]}" for name in ("redo_lab", "torch") if name in versions) or None
 
-    Long form: directory, run_id, the axes, env_steps, updates, name, value; in the order of the runs and, within a
-    run, of its file. The last line of a run that is being written right now is left out until it is whole.
-    """
-    frames = [_read_metrics(directory, names, prefixes) for directory in runs["directory"]]
-    identity = runs.select("directory", "run_id", *axes_of(runs))
-    if not frames:
-        return identity.clear().with_columns(pl.lit(None, dtype).alias(name) for name, dtype in _METRICS_SCHEMA.items())
-    joined = pl.concat(frames).join(identity, on="directory", how="left", maintain_order="left")
-    return joined.select(*identity.columns, *_METRICS_SCHEMA)
+
+def _vary(values: Sequence[Any]) -> bool:
+    return any(value != values[0] for value in values)
 
 
 def _run_directories(top: Path) -> Iterator[Path]:
@@ -77,12 +135,15 @@ def _run_directories(top: Path) -> Iterator[Path]:
         if "run.json" in files:
             below.clear()
             yield Path(directory)
+        # What was put aside by force=true is not asked for any more.
+        below[:] = [name for name in below if ".old-" not in name]
 
 
-def _record(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _record(directory: Path) -> RunRecord:
     run = _read_json(directory / "run.json")
     status_path = directory / "status.json"
     status = _read_json(status_path) if status_path.exists() else {}
+    git = run.get("git") or {}
     try:
         row = {
             "directory": str(directory),
@@ -93,8 +154,11 @@ def _record(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "planned_env_steps": run["env_steps"],
             "updates": status.get("updates", 0),
             "error": status.get("error"),
+            "commit": git.get("commit"),
+            "dirty": git.get("dirty"),
+            "versions": versions_text(run.get("versions", {})),
         }
-        return row, dict(run["axes"])
+        return RunRecord(row, run["axes"], run.get("settings", {}))
     except KeyError as error:
         raise ValueError(f"{directory / 'run.json'}: has no {error}") from error
 
@@ -112,26 +176,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _column(name: str, values: list[Any]) -> pl.Series:
     """Values as integers, else as floats, else as text: an axis may be `1` in one run and `0.5` in another."""
     kinds = {type(value) for value in values if value is not None}
-    if name == "error" or not kinds:
-        return pl.Series(name, values, dtype=pl.String)
+    if name in ("error", "commit", "versions") or not kinds:
+        return pl.Series(name, values, dtype=pl.Boolean if name == "dirty" else pl.String)
     if len(kinds) == 1 and kinds <= {int, float, str, bool}:
         return pl.Series(name, values)
     if kinds == {int, float}:
         return pl.Series(name, values, dtype=pl.Float64, strict=False)
     return pl.Series(name, [None if value is None else str(value) for value in values])
-
-
-def _read_metrics(directory: str, names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
-    path = Path(directory) / "metrics.csv"
-    content = path.read_bytes() if path.exists() else b""
-    whole_lines = content[: content.rfind(b"\n") + 1]
-    if not whole_lines:
-        return pl.DataFrame(schema={**_METRICS_SCHEMA, "directory": pl.String})
-    try:
-        metrics = pl.read_csv(whole_lines, schema=_METRICS_SCHEMA)
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{path}: not a metrics file ({str(error).splitlines()[0]})") from error
-    if names or prefixes:
-        wanted = [pl.col("name").is_in(list(names)), *(pl.col("name").str.starts_with(prefix) for prefix in prefixes)]
-        metrics = metrics.filter(pl.any_horizontal(wanted))
-    return metrics.with_columns(pl.lit(directory).alias("directory"))

@@ -58,7 +58,9 @@ def said(*command: str) -> str:
 
 def submit(root: Path, *words: str) -> dict[str, list[str]]:
     """The jobs of a sweep of the four runs, and the run ids in each."""
-    done = redo_lab("train", "-m", *SLURM, *WORDS, f"root={root}", *words)
+    said_otherwise = {word.partition("=")[0] for word in words}
+    kept = [word for word in (*SLURM, *WORDS) if word.partition("=")[0] not in said_otherwise]
+    done = redo_lab("train", "-m", *kept, f"root={root}", *words)
     require(done.returncode == 0, f"submission: exit code {done.returncode}: {done.stderr.strip()[-600:]}")
     return newest_record(root)["jobs"]
 

@@ -56,12 +56,13 @@ def usr2(root: Path, whole: Path) -> str:
 
 
 def requeue(root: Path, whole: Path) -> str:
-    """Without a warning but TERM."""
-    jobs = submit(root)
+    """Without a warning but TERM, which W&B's processes get as well."""
+    jobs = submit(root, "logger=wandb_offline")
     under_way(root, 4)
     for job in jobs:
         said("scontrol", "requeue", job)
     attempts = finished(root, whole)
+    require(not list(root.rglob("crashes.json")), "a run took being ended for a crash")
     require(min(attempts) >= 2, f"attempts {attempts}")
     return f"attempts {attempts}"
 
