@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from redo_lab.analysis.aggregate import (
-    METRICS,
-    Estimate,
-    Resampling,
-    estimate,
-    estimate_over_time,
-    iqm_over_time,
-    mean_over_time,
-)
+from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
+from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.command import METRICS as OFFERED
 
 # 2 seeds × 4 games, and not the same transposed.
@@ -51,15 +44,6 @@ def test_intervals_are_those_of_the_seed() -> None:
     assert (other["iqm"].low, other["iqm"].high) != (first["iqm"].low, first["iqm"].high)
 
 
-def test_the_global_generator_is_left_as_it_was_and_does_not_matter() -> None:
-    np.random.seed(3)  # noqa: NPY002
-    expected = np.random.random(3)  # noqa: NPY002
-    np.random.seed(3)  # noqa: NPY002
-    first = estimate(SCORES, ["mean"], DRAWN)
-    assert (np.random.random(3) == expected).all()  # noqa: NPY002
-    assert estimate(SCORES, ["mean"], DRAWN) == first
-
-
 def test_an_interval_covers_most_of_the_bootstrap_distribution_of_a_mean() -> None:
     scores = np.random.default_rng(1).normal(size=(200, 1))
     found = estimate(scores, ["mean"], Resampling(2000, 0))["mean"]
@@ -70,26 +54,6 @@ def test_an_interval_covers_most_of_the_bootstrap_distribution_of_a_mean() -> No
 
 def test_one_seed_has_no_interval() -> None:
     assert estimate(SCORES[:1], ["mean"], DRAWN)["mean"] == Estimate(pytest.approx(2.55), None, None)
-
-
-def test_curves_equal_the_aggregate_at_every_point() -> None:
-    scores = np.random.default_rng(2).normal(size=(5, 3, 4))
-    for point in range(4):
-        assert iqm_over_time(scores)[point] == pytest.approx(METRICS["iqm"](scores[..., point]))
-        assert mean_over_time(scores)[point] == pytest.approx(METRICS["mean"](scores[..., point]))
-    centre, low, high = estimate_over_time(scores, iqm_over_time, DRAWN)
-    assert low is not None
-    assert high is not None
-    assert centre.shape == low.shape == high.shape == (4,)
-    assert (low < centre).all()
-    assert (centre < high).all()
-
-
-def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="repetitions must be ≥ 1, got 0"):
-        Resampling(0, 0)
-    with pytest.raises(ValueError, match="seed must be in"):
-        Resampling(10, -1)
 
 
 def test_the_command_offers_every_metric() -> None:

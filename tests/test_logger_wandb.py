@@ -21,7 +21,7 @@ from wandb.proto import wandb_internal_pb2
 
 from redo_lab.config import ConfigError, build, parse
 from redo_lab.loggers.none import NoLogger
-from redo_lab.loggers.wandb import Mode, Wandb, cell, tags, wandb_id
+from redo_lab.loggers.wandb import IDENTITY, Mode, Wandb, cell, tags, wandb_id
 from redo_lab.runs.record import Record
 from redo_lab.types import Logger, Row
 
@@ -34,6 +34,15 @@ AXES = {
     "recycler": "redo",
     "scale": "smoke",
     "seed": 3,
+}
+RUN = {
+    "run_id": "x",
+    "experiment": "e",
+    "axes": AXES,
+    "env_steps": 300,
+    "identity": "ab12",
+    "git": {"commit": "c0ffee", "dirty": False},
+    "versions": {"redo_lab": "0.1.0", "torch": "2.13.0"},
 }
 CONFIG_TREE = {"seed": 3, "agent": {"_target_": "a.B", "learning_rate": 6.25e-5}, "recyclers": {"redo": {"list": [1]}}}
 ROWS = [
@@ -51,7 +60,7 @@ def node(name: str) -> dict[str, Any]:
 
 def start(name: str, directory: Path, run_id: str = "dqn-breakout-ab12") -> Logger:
     logger = build(
-        node(name), "logger", directory=directory, run_id=run_id, axes=AXES, config_tree=CONFIG_TREE, frame_skip=4
+        node(name), "logger", directory=directory, run={**RUN, "run_id": run_id}, config_tree=CONFIG_TREE, frame_skip=4
     )
     assert isinstance(logger, (Wandb, NoLogger))
     return logger
@@ -144,7 +153,8 @@ def test_the_run_is_found_by_its_cell_and_its_config(finished: Path) -> None:
     assert run.job_type == "redo"
     assert sorted(run.tags) == ["atari", "breakout", "dqn", "redo", "rr0.25", "smoke"]
     config = {item.key: json.loads(item.value_json) for item in run.config.update if item.key != "_wandb"}
-    assert config == {**CONFIG_TREE, "axes": AXES}
+    run = {**{key: RUN.get(key) for key in IDENTITY}, "run_id": "dqn-breakout-ab12"}
+    assert config == {**CONFIG_TREE, "axes": AXES, "run": run}
 
 
 def test_the_last_value_of_a_dotted_name_is_in_the_summary(finished: Path) -> None:
@@ -196,8 +206,8 @@ def test_online_without_a_login_is_refused_before_anything_is_written(tmp_path: 
 def test_online_without_a_login_asks_nothing_on_a_terminal(tmp_path: Path) -> None:
     code = (
         "import pathlib; from redo_lab.loggers.wandb import Mode, Wandb;"
-        f"Wandb(Wandb.Config(Mode.online, 'p', None), directory=pathlib.Path({str(tmp_path)!r}), run_id='x',"
-        f" axes={AXES!r}, config_tree={{}}, frame_skip=4)"
+        f"Wandb(Wandb.Config(Mode.online, 'p', None), directory=pathlib.Path({str(tmp_path)!r}),"
+        f" run={RUN!r}, config_tree={{}}, frame_skip=4)"
     )
     ours, theirs = pty.openpty()
     try:
@@ -213,7 +223,7 @@ def test_online_without_a_login_asks_nothing_on_a_terminal(tmp_path: Path) -> No
 
 
 def test_a_mistake_that_wandb_refuses_is_a_config_error(tmp_path: Path) -> None:
-    parts: dict[str, Any] = {"run_id": "x", "axes": AXES, "config_tree": {}, "frame_skip": 4}
+    parts: dict[str, Any] = {"run": RUN, "config_tree": {}, "frame_skip": 4}
     with pytest.raises(ConfigError, match="project"):
         build(node("wandb_offline") | {"project": "a/b"}, "logger", directory=tmp_path, **parts)
 

@@ -1,21 +1,19 @@
-"""Aggregate metrics of a score matrix with stratified bootstrap confidence intervals (rliable; Agarwal et al., 2021).
+"""Aggregate metrics of a score matrix with stratified bootstrap confidence intervals (Agarwal et al., 2021).
 
-A score matrix is runs × games: one row per seed, one column per game. The strata of the bootstrap are the games.
+A score matrix is runs × games: one row per seed, one column per game. The strata of the bootstrap are the games. Point
+estimates are rliable's own functions; intervals are resampled as rliable does, by `bootstrap`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
-from rliable import library, metrics
+from rliable import metrics
 
-Scores: TypeAlias = "NDArray[np.float64]"
-CONFIDENCE = 0.95
+from redo_lab.analysis.bootstrap import TRIMMED, Draws, Resamples, Resampling, Scores
 
 METRICS: dict[str, Callable[[Scores], float]] = {
     "iqm": metrics.aggregate_iqm,
@@ -27,53 +25,86 @@ METRICS: dict[str, Callable[[Scores], float]] = {
 
 
 @dataclass(frozen=True)
-class Resampling:
-    """How intervals are drawn: the same values give the same intervals."""
-
-    repetitions: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        if self.repetitions < 1:
-            raise ValueError(f"repetitions must be ≥ 1, got {self.repetitions}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"the bootstrap's seed must be in [0, 2**32), got {self.seed}")
-
-
-@dataclass(frozen=True)
 class Estimate:
-    """A point estimate and the bounds of its 95 % interval; None for both where one run a game allows none."""
+    """A point estimate and the bounds of its interval; None for both where one run a game allows none."""
 
     value: float
     low: float | None
     high: float | None
 
 
-def estimate(scores: Scores, names: Sequence[str], resampling: Resampling) -> dict[str, Estimate]:
-    """The metrics `names` of a seeds × games matrix; depends on nothing but the arguments.
+@dataclass(frozen=True)
+class Line:
+    """Estimates at points in order; low, high: None where one run a game allows no interval."""
+
+    value: Scores
+    low: Scores | None
+    high: Scores | None
+
+
+def estimate(scores: Scores, names: Sequence[str], resampling: Resampling, method: str = "") -> dict[str, Estimate]:
+    """The metrics `names` of a seeds × games matrix of `method`; depends on nothing but the arguments.
 
     All metrics share their resamples. With one seed there is nothing to resample and no interval is given.
     """
     assert scores.ndim == 2
-    values, low, high = _intervals(scores, lambda drawn: np.array([METRICS[name](drawn) for name in names]), resampling)
-    if low is None or high is None:
-        return {name: Estimate(float(value), None, None) for name, value in zip(names, values, strict=True)}
-    bounds = zip(names, values, low, high, strict=True)
-    return {name: Estimate(float(value), float(below), float(above)) for name, value, below, above in bounds}
+    resamples = _resamples(scores, resampling, method)
+    drawn = {name: partial(getattr(resamples, name), scores) for name in names}
+    return {name: _estimate(METRICS[name](scores), drawn[name], len(scores), resampling) for name in names}
 
 
-def estimate_over_time(
-    scores: Scores, statistic: Callable[[Scores], Scores], resampling: Resampling
-) -> tuple[Scores, Scores | None, Scores | None]:
-    """Value and bounds of `statistic` at every point of a seeds × games × points array; bounds None with one seed."""
+def difference(first: tuple[str, Scores], second: tuple[str, Scores], resampling: Resampling) -> Estimate:
+    """IQM of the first (name, seeds × games) minus that of the second, over the same games, resampled independently."""
+    (name, scores), (other_name, other) = first, second
+    value = METRICS["iqm"](scores) - METRICS["iqm"](other)
+
+    def draws() -> Draws:
+        mine: Draws = _resamples(scores, resampling, name).iqm(scores)
+        return mine - _resamples(other, resampling, other_name).iqm(other)
+
+    return _estimate(value, draws, min(len(scores), len(other)), resampling)
+
+
+def improvement(first: tuple[str, Scores], second: tuple[str, Scores], resampling: Resampling) -> Estimate:
+    """The probability that a run of the first beats one of the second at the same game, averaged over games."""
+    (name, scores), (other_name, other) = first, second
+
+    def draws() -> Draws:
+        theirs = _resamples(other, resampling, other_name)
+        return _resamples(scores, resampling, name).improvement(scores, other, theirs)
+
+    value = metrics.probability_of_improvement(scores, other)
+    return _estimate(value, draws, min(len(scores), len(other)), resampling)
+
+
+def profile(scores: Scores, thresholds: Scores, resampling: Resampling, method: str = "") -> Line:
+    """The share of runs of a seeds × games matrix whose score is above each of `thresholds`."""
+    points = (scores[..., None] > thresholds).mean(axis=(0, 1))
+    if len(scores) == 1:
+        return Line(points, None, None)
+    drawn = _resamples(scores, resampling, method).profile(scores, list(thresholds))
+    return Line(points, *resampling.bounds(points, drawn))
+
+
+def over_time(scores: Scores, name: str, resampling: Resampling, method: str = "") -> Line:
+    """The metric `name` (iqm or mean) at every point of a seeds × games × points array; points share resamples."""
     assert scores.ndim == 3
-    return _intervals(scores, statistic, resampling)
+    points = POINTS[name](scores)
+    if len(scores) == 1:
+        return Line(points, None, None)
+    resamples = _resamples(scores, resampling, method)
+    bounds = [
+        resampling.bounds(np.asarray(point), getattr(resamples, name)(scores[..., at]))
+        for at, point in enumerate(points)
+    ]
+    low, high = np.array(bounds).T.reshape(2, -1)
+    return Line(points, low, high)
 
 
 def iqm_over_time(scores: Scores) -> Scores:
     """The interquartile mean over seeds and games at every point of a seeds × games × points array."""
     pooled = np.sort(scores.reshape(-1, scores.shape[-1]), axis=0)
-    cut = int(0.25 * len(pooled))
+    cut = int(TRIMMED * len(pooled))
     middle: Scores = pooled[cut : len(pooled) - cut].mean(axis=0)
     return middle
 
@@ -84,28 +115,16 @@ def mean_over_time(scores: Scores) -> Scores:
     return mean
 
 
-def _intervals(
-    scores: Scores, statistic: Callable[[Scores], Scores], resampling: Resampling
-) -> tuple[Scores, Scores | None, Scores | None]:
-    if len(scores) == 1:
-        return statistic(scores), None, None
-    with _global_generator(resampling.seed):
-        points, bounds = library.get_interval_estimates(
-            {"method": scores}, statistic, reps=resampling.repetitions, confidence_interval_size=CONFIDENCE
-        )
-    return points["method"], bounds["method"][0], bounds["method"][1]
+POINTS: dict[str, Callable[[Scores], Scores]] = {"iqm": iqm_over_time, "mean": mean_over_time}
 
 
-@contextmanager
-def _global_generator(seed: int) -> Iterator[None]:
-    """NumPy's global generator seeded within the block and as it was after it.
+def _resamples(scores: Scores, resampling: Resampling, method: str) -> Resamples:
+    seeds, games, *_ = scores.shape
+    return Resamples(seeds, games, resampling, method)
 
-    rliable 1.2.0 resamples from it (`StratifiedBootstrap.update_indices`) whatever its `random_state` says. One method
-    at a time and always from `seed`: a method's interval does not depend on what it is compared with.
-    """
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
+
+def _estimate(value: float, draws: Callable[[], Draws], seeds: int, resampling: Resampling) -> Estimate:
+    if seeds == 1:
+        return Estimate(float(value), None, None)
+    low, high = resampling.bounds(np.asarray(value, dtype=float), draws())
+    return Estimate(float(value), float(low), float(high))

@@ -4,68 +4,52 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from redo_lab.analysis.selection import add_selection, guarded, resampling_of, study_of, table_of
 
 if TYPE_CHECKING:
     from redo_lab.analysis.summary import Summary
 
-PROGRAM = "redo-lab aggregate"
 METRICS = ("iqm", "median", "mean", "optimality_gap")
 NARROW_COLUMNS = 130
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the verb; making it imports nothing heavy."""
-    made = argparse.ArgumentParser(PROGRAM, description="Aggregates final scores over runs × games, per method.")
-    made.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="run directory, experiment, or root of many")
-    made.add_argument("--output", type=Path, metavar="DIR", help="where the files go (default: the first RUNS)")
+    made = argparse.ArgumentParser(
+        "redo-lab aggregate", description="Aggregates final scores over runs × games, per method."
+    )
+    add_selection(made, runs="*")
+    made.add_argument("-o", "--output", type=Path, metavar="DIR", help="where the files go (default: the first RUNS)")
     made.add_argument(
         "--metric", nargs="+", choices=METRICS, default=METRICS, help="columns of the table (default: all)"
     )
-    made.add_argument("--by", nargs="+", metavar="AXIS", help="axes that tell methods apart (default: those that vary)")
-    made.add_argument("--normalisation", choices=("human", "none"), help="default: human for Atari, none elsewhere")
-    made.add_argument("--repetitions", type=int, default=2000, metavar="N", help="bootstrap resamples (default: 2000)")
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
-    made.add_argument("--allow-missing", action="store_true", help="aggregate over what is common to the methods")
     return made
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str]) -> int:
     """Aggregates the runs that `argv` names; 0, or 2 with the reason on stderr when they cannot be aggregated."""
-    arguments = parser().parse_args(argv)
-    try:
-        _aggregate(arguments)
-    except (ValueError, OSError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return guarded("aggregate", _aggregate, parser().parse_args(argv))
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
-    from redo_lab.analysis.aggregate import Resampling
-    from redo_lab.analysis.curves import dormancy_threshold, final_dormancy, panels
-    from redo_lab.analysis.normalise import Normalisation
-    from redo_lab.analysis.plots import draw_curves, draw_iqm
-    from redo_lab.analysis.study import collect
-    from redo_lab.analysis.summary import summarise, write_csv
-    from redo_lab.runs.names import DORMANT_TOTAL, EVALUATION_RETURN
-    from redo_lab.runs.table import load_metrics, load_runs
+    from redo_lab.analysis.figure_command import read
+    from redo_lab.analysis.figures.base import Source, save
+    from redo_lab.analysis.summary import summary_of, write_csv
 
-    resampling = Resampling(arguments.repetitions, arguments.seed)
-    normalisation = Normalisation(arguments.normalisation) if arguments.normalisation else None
-    runs = load_runs(arguments.runs)
-    metrics = load_metrics(runs, names=[EVALUATION_RETURN], prefixes=[DORMANT_TOTAL])
-    study = collect(runs, metrics, arguments.by, normalisation, arguments.allow_missing)
-    threshold = dormancy_threshold(study, metrics)
-    dormancy = final_dormancy(study, metrics, threshold) if threshold is not None else {}
-    summary = summarise(study, arguments.metric, threshold, dormancy, resampling)
-
-    output = arguments.output or arguments.runs[0]
-    files = [output / name for name in ("aggregate.csv", "iqm.png", "curves.png")]
+    table = table_of(arguments)
+    study = study_of(arguments, table)
+    resampling = resampling_of(arguments)
+    summary = summary_of(study, table, arguments.metric, resampling)
+    output = arguments.output or (arguments.runs[0] if arguments.runs and arguments.runs[0].is_dir() else Path())
+    files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
-    draw_iqm(study, {method: found["iqm"] for method, found in summary.estimates.items()}, resampling, files[1])
-    draw_curves(study, panels(study, metrics, threshold, resampling), resampling, files[2])
+    source = Source(study, table, resampling)
+    for name, figure in (("iqm", "iqm"), ("curves", "learning_curves" if len(study.games) <= 4 else "efficiency")):
+        files += save(read(figure).kind.draw(source), study, output, name, ["png"])[:1]
     _print(summary, files)
 
 

@@ -13,32 +13,44 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 KNOWN = ("none", "redo", "reset", "weight_decay", "l2_init", "random", "inverse")
 
+PALEST = 0.7
+"""How far towards white the first of several variants is."""
+
+COLUMN_INCHES, PAGE_INCHES = 3.25, 6.75
+"""The width of a column and of the text in ICML's style."""
+FONT_POINTS, CAPTION_POINTS = 7.5, 6.0
+
 STYLE: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.labelsize": 10,
+    "font.size": FONT_POINTS,
+    "axes.titlesize": 8,
+    "axes.labelsize": FONT_POINTS,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#444444",
-    "axes.linewidth": 0.8,
+    "axes.linewidth": 0.6,
     "axes.axisbelow": True,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
     "xtick.color": "#444444",
     "ytick.color": "#444444",
     "xtick.labelcolor": "#222222",
     "ytick.labelcolor": "#222222",
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
     "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.7,
+    "grid.linewidth": 0.5,
     "legend.frameon": False,
-    "legend.fontsize": 10,
-    "legend.handlelength": 3.2,
-    "lines.linewidth": 1.9,
-    "lines.markersize": 5.5,
+    "legend.fontsize": FONT_POINTS,
+    "legend.handlelength": 3.0,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
     "figure.dpi": 150,
+    # TrueType in PDF, so that the publisher's checks find every font embedded; outlines in SVG, which need none.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "redo_lab",
 }
-CAPTION: dict[str, Any] = {"fontsize": 8, "color": "#555555", "linespacing": 1.4}
 
 
 class Look(NamedTuple):
@@ -50,23 +62,41 @@ class Look(NamedTuple):
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """A distinct look per method. A known method always has its own; any other one starts from a hash of its name."""
+    """A distinct look per method, the same in every figure of the same methods.
+
+    "redo" and "redo, RR 2" are variants of one family: they share its colour and line, and differ in shade and marker.
+    A known family always has its own colour; any other one starts from a hash of its name.
+    """
+    families = dict.fromkeys(_family(method) for method in methods)
+    taken = {KNOWN.index(family) for family in families if family in KNOWN}
+    chosen: dict[str, Look] = {}
+    for family in families:
+        slot = KNOWN.index(family) if family in KNOWN else _free_slot(family, taken)
+        taken.add(slot)
+        variants = [method for method in methods if _family(method) == family]
+        for number, method in enumerate(variants):
+            shade = _shaded(COLOURS[slot % len(COLOURS)], PALEST * (1 - (number + 1) / len(variants)))
+            chosen[method] = Look(shade, LINES[slot % len(LINES)], MARKERS[(slot + number) % len(MARKERS)])
+    return {method: chosen[method] for method in methods}
+
+
+def _family(method: str) -> str:
+    return method.partition(", ")[0]
+
+
+def _free_slot(family: str, taken: set[int]) -> int:
     slots = len(COLOURS) * len(LINES)
-    taken = {KNOWN.index(method) for method in methods if method in KNOWN}
-    chosen = {}
-    for method in methods:
-        if method in KNOWN:
-            slot = KNOWN.index(method)
-        else:
-            start = zlib.crc32(method.encode()) % slots
-            free = [slot for slot in ((start + offset) % slots for offset in range(slots)) if slot not in taken]
-            slot = min(free, key=lambda slot: _shared(slot, taken), default=start)
-            taken.add(slot)
-        chosen[method] = Look(COLOURS[slot % len(COLOURS)], LINES[slot % len(LINES)], MARKERS[slot % len(MARKERS)])
-    return chosen
+    start = zlib.crc32(family.encode()) % slots
+    free = [slot for slot in ((start + offset) % slots for offset in range(slots)) if slot not in taken]
+    return min(free, key=lambda slot: _shared(slot, taken), default=start)
+
+
+def _shaded(colour: str, towards_white: float) -> str:
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (255 - part) * towards_white):02X}" for part in parts)
 
 
 def _shared(slot: int, taken: set[int]) -> int:
-    """How much of a look other methods have already: colour and marker."""
+    """How much of a look other families have already: colour and marker."""
     colours, markers = {other % len(COLOURS) for other in taken}, {other % len(MARKERS) for other in taken}
     return (slot % len(COLOURS) in colours) + (slot % len(MARKERS) in markers)

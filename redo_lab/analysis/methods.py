@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from redo_lab.config import nearest
-from redo_lab.runs.table import axes_of
+from redo_lab.runs.table import Table
 
 NEVER_A_METHOD = ("game", "seed", "suite", "scale")
 FALLBACK = "recycler"
+SHORT = {"replay_ratio": "RR", "network.width": "width", "agent.learning_rate": "lr"}
 
 
-def add_method(runs: pl.DataFrame, by: Sequence[str] | None) -> pl.DataFrame:
-    """`runs` with a column `method`, sorted by it (baselines, `none`, first), one run per method, game and seed.
+def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
+    """The runs with a column `method`, sorted by it (baselines, `none`, first), one run per method, game and seed.
 
-    `by` names the axes that tell methods apart; None takes those that vary. Two runs in one cell raise ValueError.
+    `by` names the axes, or settings that vary, that tell methods apart; None takes the axes that vary. Two runs in one
+    cell raise ValueError.
     """
-    axes = [name for name in axes_of(runs) if name not in NEVER_A_METHOD]
+    runs = table.runs
+    axes = [name for name in table.axes if name not in NEVER_A_METHOD]
     varying = [name for name in axes if runs[name].n_unique() > 1]
     for name in by or ():
-        if name not in axes:
-            raise ValueError(f"--by {name}: no such axis of a method, {nearest(name, axes)}")
+        if name not in axes and name not in table.settings:
+            known = [*axes, *table.settings]
+            raise ValueError(f"--by {name}: no such axis or varying setting of a method, {nearest(name, known)}")
     words_first = sorted(varying, key=lambda name: runs[name].dtype != pl.String)
     chosen = list(by or words_first or [FALLBACK if FALLBACK in axes else axes[0]])
     named = runs.with_columns(
         pl.Series("method", [_label({name: row[name] for name in chosen}) for row in runs.iter_rows(named=True)])
     )
     ordered = named.sort(*_ranks(runs, chosen), "game", "seed", nulls_last=True, maintain_order=True)
-    _refuse_duplicates(ordered, [name for name in varying if name not in chosen])
+    _refuse_duplicates(ordered, [name for name in (*varying, *table.settings) if name not in chosen])
     return ordered
+
+
+def label_without(run: Mapping[str, Any], without: str) -> str:
+    """The method's name without the part that `without` gives: "redo, RR 2" → "redo"."""
+    part = _part(without, run[without])
+    kept = [word for word in str(run["method"]).split(", ") if word != part]
+    return ", ".join(kept) or "all runs"
 
 
 def _ranks(runs: pl.DataFrame, chosen: Sequence[str]) -> list[pl.Expr]:
@@ -44,7 +55,7 @@ def _ranks(runs: pl.DataFrame, chosen: Sequence[str]) -> list[pl.Expr]:
 
 
 def _label(values: dict[str, Any]) -> str:
-    """Words stand for themselves, numbers carry the name of their axis: "redo, replay ratio 2"."""
+    """Words stand for themselves, numbers carry the name of their axis: "redo, RR 2"."""
     return ", ".join(_part(name, value) for name, value in values.items())
 
 
@@ -52,7 +63,7 @@ def _part(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     shown = "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{name.replace('_', ' ')} {shown}"
+    return f"{SHORT.get(name, name.replace('_', ' '))} {shown}"
 
 
 def _refuse_duplicates(runs: pl.DataFrame, ignored: Sequence[str]) -> None:
@@ -61,6 +72,8 @@ def _refuse_duplicates(runs: pl.DataFrame, ignored: Sequence[str]) -> None:
     if repeated.is_empty():
         return
     first = repeated.row(0, named=True)
+    together = runs.filter(pl.col("directory").is_in(first["directory"]))
+    ignored = [name for name in ignored if together[name].n_unique() > 1]
     message = f"{first['method']} · {first['game']} · seed {first['seed']} has {len(first['directory'])} runs"
-    reason = f"; they also differ in {', '.join(ignored)}: add it to --by, or give fewer runs" if ignored else ""
+    reason = f"; they also differ in {', '.join(ignored)}: add one to --by, or give fewer runs" if ignored else ""
     raise ValueError("\n  ".join([f"{message}{reason}:", *first["directory"]]))

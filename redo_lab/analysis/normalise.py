@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from importlib.resources import files
@@ -15,12 +16,17 @@ class Normalisation(Enum):
     """How returns are made comparable between games."""
 
     HUMAN = "human"
+    MINMAX = "minmax"
     NONE = "none"
 
     @property
     def label(self) -> str:
         """What a score is called in tables and on axes."""
-        return {Normalisation.HUMAN: "human-normalised score", Normalisation.NONE: "return"}[self]
+        return {
+            Normalisation.HUMAN: "human-normalised score",
+            Normalisation.MINMAX: "score from random (0) to the best run here (1)",
+            Normalisation.NONE: "return",
+        }[self]
 
 
 class Reference(NamedTuple):
@@ -47,6 +53,15 @@ def human_normalised(score: float, game: str) -> float:
     """(score − random) / (human − random) for an Atari game by ROM id ("demon_attack"): 0 is random, 1 human."""
     random, span = scale_of(game, Normalisation.HUMAN)
     return (score - random) / span
+
+
+def minmax_scale(game: str, finals: Sequence[float]) -> tuple[float, float]:
+    """Offset: the random agent's return where it is known, else the least of `finals`; span: up to their greatest."""
+    known = atari_references().get(game.replace("_", "").lower())
+    low, high = known.random if known else min(finals), max(finals)
+    if high <= low:
+        raise ValueError(f"game '{game}': no run is above {low:g}, so there is no min-max scale for it")
+    return low, high - low
 
 
 def scale_of(game: str, normalisation: Normalisation) -> tuple[float, float]:

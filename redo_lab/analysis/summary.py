@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.table import Table
+from rich.table import Table as Printed
 
-from redo_lab.analysis.aggregate import CONFIDENCE, Estimate, Resampling, estimate
+from redo_lab.analysis.aggregate import Estimate, estimate
+from redo_lab.analysis.bootstrap import Resampling
+from redo_lab.analysis.lines import dormancy_threshold, final_dormancy
 from redo_lab.analysis.normalise import Normalisation
 from redo_lab.analysis.output import whole_file
 from redo_lab.analysis.study import Study
+from redo_lab.runs.table import Table
 
+MOST_GAMES = 6
+METRICS = ("iqm", "median", "mean", "optimality_gap")
 TITLES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
 
@@ -31,21 +36,23 @@ class Summary:
     resampling: Resampling
 
 
-def summarise(
-    study: Study, metrics: Sequence[str], threshold: float | None, dormancy: dict[str, float], resampling: Resampling
-) -> Summary:
+def summary_of(study: Study, table: Table, metrics: Sequence[str], resampling: Resampling) -> Summary:
     """The metrics of every method; the optimality gap only of normalised scores, as it is measured to a score of 1."""
+    threshold = dormancy_threshold(study, table)
+    dormancy = final_dormancy(study, table, threshold) if threshold is not None else {}
     shown = tuple(m for m in metrics if m != "optimality_gap" or study.normalisation is not Normalisation.NONE)
     wanted = dict.fromkeys(("iqm", *shown))
-    estimates = {method: estimate(scores, list(wanted), resampling) for method, scores in study.scores.items()}
+    estimates = {method: estimate(scores, list(wanted), resampling, method) for method, scores in study.scores.items()}
     return Summary(study, estimates, shown, threshold, dormancy, resampling)
 
 
-def as_table(summary: Summary, narrow: bool) -> Table:
+def as_table(summary: Summary, narrow: bool) -> Printed:
     """The summary for a terminal; a `narrow` one has its intervals below the values."""
     study = summary.study
-    title = f"{study.normalisation.label}, {CONFIDENCE:.0%} intervals ({study.suite}: {', '.join(study.games)})"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    level = summary.resampling.confidence
+    games = ", ".join(study.games) if len(study.games) <= MOST_GAMES else f"{len(study.games)} games"
+    title = f"{study.normalisation.label}, {level:.0%} intervals ({study.suite}: {games})"
+    table = Printed(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("method", overflow="fold")
     titles = TITLES | ({"optimality_gap": "gap"} if narrow else {})
     for name in ("games", "seeds", *(titles[metric] for metric in summary.metrics)):
@@ -89,7 +96,8 @@ def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
         found = summary.estimates[method][metric]
         row |= {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high}
     row |= {"dormant_percent": summary.dormancy.get(method), "dormant_threshold": summary.threshold}
-    row |= {"confidence": CONFIDENCE, "repetitions": summary.resampling.repetitions}
+    row |= {"confidence": summary.resampling.confidence, "repetitions": summary.resampling.repetitions}
+    row |= {"interval": summary.resampling.method, "games_resampled": summary.resampling.tasks}
     row |= {"bootstrap_seed": summary.resampling.seed, "cells_left_out": len(study.left_out)}
     return row
 

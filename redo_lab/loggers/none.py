@@ -22,8 +22,7 @@ class NoLogger:
         config: Config,
         *,
         directory: Path,
-        run_id: str,
-        axes: Mapping[str, Any],
+        run: Mapping[str, Any],
         config_tree: Mapping[str, Any],
         frame_skip: int,
     ) -> None:

@@ -30,6 +30,9 @@ MAX_NAME_LENGTH = 128
 
 MAX_TAG_LENGTH = 64
 
+IDENTITY = ("run_id", "experiment", "env_steps", "identity", "git", "versions")
+"""What a table of runs has to know of a run, beside its config."""
+
 EXIT_CODES = {"finished": 0, "interrupted": 255}
 """W&B shows 0 as finished, 255 (its own code for Ctrl-C) as killed and any other as failed."""
 
@@ -44,7 +47,7 @@ class Mode(Enum):
 class Wandb:
     """A W&B run whose history rows are the rows it is given, with env_steps, updates and frames as axes.
 
-    `axes` names the cell of the run: agent, suite, game, replay_ratio, recycler, scale and seed.
+    `run` is what run.json holds; its axes name the cell: agent, suite, game, replay_ratio, recycler, scale and seed.
     """
 
     @dataclass
@@ -60,8 +63,7 @@ class Wandb:
         config: Config,
         *,
         directory: Path,
-        run_id: str,
-        axes: Mapping[str, Any],
+        run: Mapping[str, Any],
         config_tree: Mapping[str, Any],
         frame_skip: int,
     ) -> None:
@@ -69,6 +71,7 @@ class Wandb:
         self._frame_skip = frame_skip
         self._broken = False
         self._known = known(directory)
+        axes = run["axes"]
         group = cell(axes)
         try:
             # The mode must hold before init: W&B's own telemetry calls home from a process that it thinks is online.
@@ -78,13 +81,13 @@ class Wandb:
             self._run = wandb.init(
                 project=config.project,
                 entity=config.entity,
-                id=wandb_id(run_id + _anew(directory)),
+                id=wandb_id(run["run_id"] + _anew(directory)),
                 resume="allow",
                 name=f"{group}-seed{axes['seed']}",
                 group=group,
                 job_type=str(axes["recycler"]),
                 tags=tags(axes),
-                config={**config_tree, "axes": dict(axes)},
+                config={**config_tree, "axes": dict(axes), "run": {key: run.get(key) for key in IDENTITY}},
                 dir=directory,
                 settings=settings(config.mode),
             )

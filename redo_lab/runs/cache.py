@@ -27,7 +27,7 @@ def cache_folder() -> Path:
 
 
 def cached_metrics(
-    directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], cache: bool = True
+    directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], *, cache: bool = True
 ) -> pl.DataFrame:
     """The metrics of these run directories: directory and SCHEMA's columns; ValueError names a file that isn't one.
 

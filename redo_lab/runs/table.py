@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,7 @@ class RunRecord:
 
 def load(paths: Iterable[Path | str], *, cache: bool = True) -> Table:
     """The runs at or below `paths`; ValueError where there are none."""
-    return table_of(
-        [_record(directory) for directory in find_runs(paths)], lambda *asked: cached_metrics(*asked, cache)
-    )
+    return table_of([_record(directory) for directory in find_runs(paths)], partial(cached_metrics, cache=cache))
 
 
 def table_of(records: Sequence[RunRecord], read: Read) -> Table:
@@ -90,6 +89,8 @@ def table_of(records: Sequence[RunRecord], read: Read) -> Table:
     taken = {*columns}
     names = dict.fromkeys(name for settings in flat for name in settings if name not in taken)
     varying = {name: values for name in names if _vary(values := [settings.get(name) for settings in flat])}
+    known = [[record.axes.get(name) for record in records] for name in axes]
+    varying = {name: values for name, values in varying.items() if values not in known}
     columns |= {name: _column(name, values) for name, values in varying.items()}
     return Table(pl.DataFrame(list(columns.values())), tuple(axes), tuple(varying), read)
 

@@ -1,0 +1,59 @@
+"""What runs cost, from their throughput.csv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+SCHEMA = {
+    "directory": pl.String,
+    "hours": pl.Float64,
+    "updates_per_s": pl.Float64,
+    "peak_memory_mb": pl.Float64,
+    "device": pl.String,
+}
+DEVICE = re.compile(r"^device: *(\S+)", re.MULTILINE)
+
+
+def costs(directories: Sequence[str]) -> pl.DataFrame:
+    """A row per run directory, SCHEMA's columns: wall-clock hours, gradient steps a second over all of it, peak memory.
+
+    Null where a run has left no throughput.csv (or is not on this machine); device: as it was asked for.
+    """
+    return pl.DataFrame([_cost(Path(directory)) for directory in directories], schema=SCHEMA, orient="row")
+
+
+def per_method(runs: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """method, runs, gradient steps, hours and GPU-hours of all its runs, updates/s (median), peak memory (GB, largest).
+
+    A run on a GPU counts its hours whole, also where it shared the GPU.
+    """
+    joined = runs.select("directory", "method", "updates").join(found, on="directory", how="left")
+    on_gpu = pl.col("device").str.starts_with("cuda")
+    return joined.group_by("method", maintain_order=True).agg(
+        pl.len().alias("runs"),
+        pl.col("updates").sum().alias("gradient_steps"),
+        pl.col("hours").sum().alias("hours"),
+        pl.col("hours").filter(on_gpu).sum().alias("gpu_hours"),
+        pl.col("updates_per_s").median().alias("updates_per_s"),
+        (pl.col("peak_memory_mb").max() / 1000).alias("peak_memory_gb"),
+    )
+
+
+def _cost(directory: Path) -> dict[str, str | float | None]:
+    row: dict[str, str | float | None] = dict.fromkeys(SCHEMA) | {"directory": str(directory)}
+    try:
+        lines = (directory / "throughput.csv").read_text().splitlines()
+        names, rows = lines[0].split(","), [line.split(",") for line in lines[1:] if line]
+        values = [{name: float(value) for name, value in zip(names, line, strict=True)} for line in rows]
+        seconds, updates = values[-1]["wall_seconds"], values[-1]["updates"]
+        row |= {"hours": seconds / 3600, "updates_per_s": updates / seconds if seconds else None}
+        row["peak_memory_mb"] = max(value["peak_memory_mb"] for value in values)
+        match = DEVICE.search((directory / "config.yaml").read_text())
+        row["device"] = match[1] if match else None
+    except (OSError, ValueError, IndexError, KeyError):
+        return row
+    return row

@@ -1,0 +1,86 @@
+"""Aggregate scores of methods with their intervals, a panel for each aggregate (Figures 11, 13 and 26)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib.axes import Axes
+
+from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.looks import STYLE, Look, looks
+from redo_lab.analysis.normalise import Normalisation
+from redo_lab.analysis.study import ENOUGH_SEEDS
+from redo_lab.analysis.summary import TITLES, number
+from redo_lab.config import ConfigError, nearest
+
+MOST_DOTS = 20
+
+
+class Bars:
+    """A row for each method, a panel for each aggregate."""
+
+    @dataclass
+    class Config:
+        """aggregates: iqm, median, mean, optimality_gap."""
+
+        width: Width
+        aggregates: list[str]
+
+        def __post_init__(self) -> None:
+            for name in self.aggregates:
+                if name not in METRICS:
+                    raise ConfigError(f"no aggregate '{name}': {nearest(name, METRICS)}")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def draw(self, source: Source) -> Drawing:
+        """The optimality gap is left out for raw returns, as it is measured to a score of 1."""
+        study = source.study
+        raw = study.normalisation is Normalisation.NONE
+        shown = [name for name in self.config.aggregates if not (raw and name == "optimality_gap")] or ["iqm"]
+        look = looks(study.methods)
+        found = {m: estimate(scores, shown, source.resampling, m) for m, scores in study.scores.items()}
+        few = min(len(seeds) for seeds in study.seeds.values()) < ENOUGH_SEEDS
+        dots = few and len(shown) == 1 and max(scores.size for scores in study.scores.values()) <= MOST_DOTS
+        with mpl.rc_context(STYLE):
+            figure, (row,) = canvas(self.config.width, 0.75 + 0.27 * len(study.methods), columns=len(shown))
+            for axes, name in zip(row, shown, strict=True):
+                for at, method in enumerate(study.methods):
+                    if dots:
+                        _dots(axes, at, source, method, look[method])
+                    _row(axes, at, found[method][name], look[method], few)
+                axes.set_yticks(range(len(study.methods)), study.methods if axes is row[0] else [])
+                axes.set_ylim(len(study.methods) - 0.4, -0.7)
+                axes.tick_params(axis="y", length=0)
+                axes.spines["left"].set_visible(False)
+                axes.margins(x=0.12)
+                axes.grid(axis="x")
+                label = study.normalisation.label
+                axes.set_xlabel(f"{TITLES[name]} of {label}" if len(shown) == 1 else TITLES[name])
+            if len(shown) > 1:
+                figure.suptitle(study.normalisation.label, fontsize=8)
+        data = [
+            {"method": method, "aggregate": name, "score": study.normalisation.label,
+             "value": each.value, "low": each.low, "high": each.high}
+            for method, by_name in found.items() for name, each in by_name.items()
+        ]  # fmt: skip
+        notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in data) else []
+        return Drawing(figure, pl.DataFrame(data, infer_schema_length=None), notes + ["small dots: single runs"] * dots)
+
+
+def _row(axes: Axes, at: int, found: Estimate, look: Look, few: bool) -> None:
+    if found.low is not None and found.high is not None:
+        width, alpha = (1.6, 0.55) if few else (5.0, 0.4)
+        axes.plot([found.low, found.high], [at, at], color=look.colour, linewidth=width, alpha=alpha,
+                  solid_capstyle="butt")  # fmt: skip
+    axes.plot(found.value, at, look.marker, color=look.colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
+    axes.annotate(number(found.value), (found.value, at), (0, 5), textcoords="offset points", ha="center", fontsize=6)
+
+
+def _dots(axes: Axes, at: int, source: Source, method: str, look: Look) -> None:
+    scores = source.study.scores[method].ravel()
+    axes.plot(scores, [at + 0.22] * len(scores), "o", color=look.colour, markersize=2.2, alpha=0.45, mew=0)

@@ -1,0 +1,150 @@
+"""What all figures share: what they draw from, what they leave behind, captions and legends."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from redo_lab.analysis.bootstrap import Resampling
+from redo_lab.analysis.looks import CAPTION_POINTS, COLUMN_INCHES, FONT_POINTS, PAGE_INCHES, STYLE, Look
+from redo_lab.analysis.output import whole_file
+from redo_lab.analysis.study import Study
+from redo_lab.runs.table import Table
+
+PNG_DPI = 300
+FORMATS = ("pdf", "svg", "png")
+
+
+class Width(Enum):
+    """Of a figure in a paper of two columns."""
+
+    column = "column"
+    page = "page"
+
+    @property
+    def inches(self) -> float:
+        return COLUMN_INCHES if self is Width.column else PAGE_INCHES
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a figure is drawn from. smooth: points that a curve is averaged over; 1: none."""
+
+    study: Study
+    table: Table
+    resampling: Resampling
+    smooth: int = 1
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure, the numbers in it, and what its caption must say beside what any figure of the study says."""
+
+    figure: Figure
+    data: pl.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+
+class Kind(Protocol):
+    """A kind of figure: built from its YAML, draws any study; ValueError where the runs don't hold what it needs."""
+
+    def draw(self, source: Source) -> Drawing: ...
+
+
+def save(
+    drawing: Drawing, study: Study, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
+) -> list[Path]:
+    """Writes `name` in each format, its numbers as CSV and its caption as text; `bare`: no caption inside the figure.
+
+    The width is that of the figure to the point; the caption adds to its height.
+    """
+    text = caption(study, drawing.notes)
+    if not bare:
+        add_caption(drawing.figure, text)
+    paths = [folder / f"{name}.{ending}" for ending in (*formats, "csv", "txt")]
+    with mpl.rc_context(STYLE):
+        for path in paths[: len(formats)]:
+            with whole_file(path) as temporary:
+                # No date: the same runs give the same file.
+                metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(path.suffix[1:])
+                drawing.figure.savefig(temporary, dpi=PNG_DPI, format=path.suffix[1:], metadata=metadata)
+    with whole_file(paths[-2]) as temporary:
+        drawing.data.write_csv(temporary)
+    with whole_file(paths[-1]) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return paths
+
+
+def caption(study: Study, notes: Sequence[str]) -> str:
+    """Sentences: the sample, `notes`, warnings, and what was left out."""
+    told = [sample(study), *notes, *study.warnings(), *study.missing()]
+    return ". ".join(note[0].upper() + note[1:] for note in told) + "."
+
+
+def sample(study: Study) -> str:
+    """How many seeds and games, at which scale."""
+    counts = sorted({len(seeds) for seeds in study.seeds.values()})
+    seeds = "1 seed" if counts == [1] else f"{'–'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seeds"
+    games = study.games[0] if len(study.games) == 1 else f"{len(study.games)} games"
+    return f"{seeds} × {games} per method, {study.suite}, scale {study.scale}"
+
+
+def canvas(width: Width, height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[list[Axes]]]:
+    """An empty figure with a grid of axes; drawn under STYLE."""
+    figure = Figure(figsize=(width.inches, height_inches), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    return figure, [list(row) for row in grid]
+
+
+def add_caption(figure: Figure, text: str) -> None:
+    """`text` below everything, the figure higher by its lines."""
+    width, height = figure.get_size_inches()
+    lines = textwrap.wrap(text, int(width * 72 / (0.53 * CAPTION_POINTS)))
+    figure.set_size_inches(width, height + len(lines) * 1.4 * CAPTION_POINTS / 72)
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=CAPTION_POINTS, color="#555555", linespacing=1.35)
+
+
+def legend(figure: Figure, look: Mapping[str, Look]) -> None:
+    """As many rows as it takes above everything, the figure higher by these; none for a single method."""
+    if len(look) < 2:
+        return
+    handles = [
+        Line2D([], [], color=each.colour, linestyle=each.line, marker=each.marker, mec="white", mew=0.5, label=method)
+        for method, each in look.items()
+    ]
+    width, height = figure.get_size_inches()
+    entry = (0.55 * max(map(len, look)) + 6) * FONT_POINTS / 72
+    columns = max(1, min(len(handles), int(width / entry)))
+    figure.set_size_inches(width, height + 1.5 * FONT_POINTS / 72 * math.ceil(len(handles) / columns))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2)
+
+
+def plain_axes(axes: Axes) -> None:
+    """Few ticks, large numbers as 10k or 2M, a grid to read values off."""
+    axes.grid(axis="y")
+    axes.margins(x=0.02)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(_short)
+    axes.yaxis.set_major_formatter(_short)
+
+
+def _short(value: float, _position: float = 0.0) -> str:
+    return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:g}"
+
+
+def game_title(game: str) -> str:
+    """`demon_attack` → Demon Attack."""
+    return game.replace("_", " ").title()

@@ -1,0 +1,178 @@
+"""Metrics over a run: sample efficiency, learning curves, grids of games, dormant %, overlap."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes
+from redo_lab.analysis.lines import Asked, Curve, curves, expanded, rows_of
+from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
+from redo_lab.analysis.study import Study
+from redo_lab.config import require
+from redo_lab.runs.names import tau_value
+
+CLOCKS = {"env_steps": "agent steps", "updates": "gradient steps"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Some games' curves of one metric."""
+
+    title: str
+    y_label: str
+    metric: str
+    games: tuple[str, ...]
+
+
+class Curves:
+    """A panel for each metric and game, or for each metric with all games pooled."""
+
+    @dataclass
+    class Config:
+        """metrics: names or patterns; clock: env_steps or updates; columns: panels side by side.
+
+        per_game: a panel for each game (if several metrics: only of up to `columns` games, else they are pooled).
+        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is made of the metric's name.
+        unless_zero: moments at which this metric is 0 in some run are left out.
+        """
+
+        width: Width
+        metrics: list[str]
+        clock: str
+        per_game: bool
+        columns: int
+        statistic: str
+        normalised: bool
+        y_label: str | None
+        percent: bool
+        unless_zero: str | None
+
+        def __post_init__(self) -> None:
+            require(self.clock in CLOCKS, f"clock must be one of {', '.join(CLOCKS)}, got {self.clock}")
+            require(self.statistic in ("iqm", "mean"), f"statistic must be iqm or mean, got {self.statistic}")
+            require(self.columns >= 1, f"columns must be ≥ 1, got {self.columns}")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def draw(self, source: Source) -> Drawing:
+        """Bands are intervals from five seeds on; with fewer there is a thin line for each."""
+        study, config = source.study, self.config
+        names = expanded(config.metrics, study, source.table)
+        panels = self._panels(study, names)
+        rows = self._rows(source, names)
+        drawn = {panel: self._curves(source, rows, panel) for panel in panels}
+        look = looks(study.methods)
+        across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
+        down = math.ceil(len(panels) / across)
+        with mpl.rc_context(STYLE):
+            figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
+            places = [axes for row in grid for axes in row]
+            for axes, panel in zip(places, panels, strict=False):
+                _panel(axes, panel, drawn[panel], look)
+                if config.percent:
+                    axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
+            _labels(figure, grid, panels, CLOCKS[config.clock])
+            legend(figure, look)
+        return Drawing(figure, _data(drawn, config.clock), self._notes(source, drawn))
+
+    def _panels(self, study: Study, names: Sequence[str]) -> list[Panel]:
+        apart = self.config.per_game and (len(names) == 1 or len(study.games) <= self.config.columns)
+        groups = [(game,) for game in study.games] if apart or len(study.games) == 1 else [study.games]
+        pooled = "all games" if len(names) > 1 or self.config.per_game else ""
+        return [
+            Panel(game_title(games[0]) if len(games) == 1 else pooled, self._label(study, name), name, games)
+            for name in names
+            for games in groups
+        ]
+
+    def _label(self, study: Study, name: str) -> str:
+        if self.config.normalised:
+            return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{study.normalisation.label}"
+        label = self.config.y_label or name.rpartition("/")[2].replace("_", " ")
+        stem, tau, value = name.rpartition("_tau")
+        return label.format(group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else "")
+
+    def _rows(self, source: Source, names: Sequence[str]) -> pl.DataFrame:
+        rows = rows_of(source.study, source.table, names)
+        if self.config.unless_zero is None:
+            return rows
+        (other,) = expanded([self.config.unless_zero], source.study, source.table)
+        sizes = source.table.metrics([other]).filter(pl.col("value") > 0)
+        return rows.join(sizes, on=["directory", "updates"], how="semi", maintain_order="left")
+
+    def _curves(self, source: Source, rows: pl.DataFrame, panel: Panel) -> dict[str, Curve]:
+        config = self.config
+        asked = Asked(panel.metric, config.clock, config.statistic, config.normalised, source.smooth)
+        return curves(source.study, rows, asked, panel.games, source.resampling)
+
+    def _notes(self, source: Source, drawn: Mapping[Panel, Mapping[str, Curve]]) -> list[str]:
+        found = [curve for by_method in drawn.values() for curve in by_method.values()]
+        notes = []
+        if any(curve.band for curve in found):
+            notes.append(f"bands: {source.resampling.described}")
+        if any(curve.seeds is not None and len(curve.seeds) > 1 for curve in found):
+            notes.append("thin lines: single seeds, thick: over seeds")
+        if source.smooth > 1:
+            notes.append(f"smoothed: each point is the mean of {source.smooth}")
+        if self.config.unless_zero:
+            notes.append("moments at which a run had an empty set are left out")
+        absent = sorted(
+            {f"{m} ({p.title or p.y_label})" for p, by in drawn.items() for m in source.study.methods if m not in by}
+        )
+        return notes + [f"not drawn, as its runs share no point: {where}" for where in absent]
+
+
+def _height(width: Width, across: int) -> float:
+    """A panel is about three quarters as high as wide, and never flat."""
+    return max(1.15, min(2.0, 0.72 * width.inches / across))
+
+
+def _panel(axes: Axes, panel: Panel, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
+    for method, curve in by_method.items():
+        each = look[method]
+        if curve.band is not None:
+            axes.fill_between(curve.x, *curve.band, color=each.colour, alpha=0.18, linewidth=0)
+        if curve.seeds is not None and len(curve.seeds) > 1:
+            axes.plot(curve.x, curve.seeds.T, color=each.colour, linestyle=each.line, linewidth=0.6, alpha=0.45)
+        every = max(1, len(curve.x) // 6)
+        axes.plot(curve.x, curve.centre, color=each.colour, linestyle=each.line, marker=each.marker, markevery=every,
+                  mec="white", mew=0.5)  # fmt: skip
+    plain_axes(axes)
+    if panel.title:
+        axes.set_title(panel.title)
+
+
+def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Panel], clock: str) -> None:
+    """What is measured left of each row, the clock below the lowest panel of each column."""
+    across = len(grid[0])
+    one_label = len(grid) > 1 and len({panel.y_label for panel in panels}) == 1
+    if one_label:
+        figure.supylabel(panels[0].y_label, fontsize=FONT_POINTS)
+    for at, axes in enumerate(axes for row in grid for axes in row):
+        if at >= len(panels):
+            axes.set_visible(False)
+            continue
+        if at % across == 0 and not one_label:
+            axes.set_ylabel(panels[at].y_label)
+        if at + across >= len(panels):
+            axes.set_xlabel(clock)
+
+
+def _data(drawn: Mapping[Panel, Mapping[str, Curve]], clock: str) -> pl.DataFrame:
+    frames = [
+        pl.DataFrame({
+            "metric": panel.metric, "games": " ".join(panel.games), "method": method, clock: curve.x,
+            "value": curve.centre,
+            "low": None if curve.band is None else curve.band[0], "high": None if curve.band is None else curve.band[1],
+        }, schema_overrides={"low": pl.Float64, "high": pl.Float64})
+        for panel, by_method in drawn.items() for method, curve in by_method.items()
+    ]  # fmt: skip
+    return pl.concat(frames) if frames else pl.DataFrame()

@@ -1,0 +1,78 @@
+"""A table of last values: effective rank (Table 7), final returns (Table 6), of each game and over all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.transforms import Bbox
+
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title
+from redo_lab.analysis.lines import expanded, rows_of
+from redo_lab.analysis.looks import STYLE
+
+MOST_IN_A_COLUMN = 3
+
+
+class Finals:
+    """mean ± standard error over seeds of a metric's last value (or last share of its values)."""
+
+    @dataclass
+    class Config:
+        """metric: a name or a pattern that one metric matches; label: what the table says it is."""
+
+        width: Width
+        metric: str
+        label: str
+        last_share: float
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def draw(self, source: Source) -> Drawing:
+        """ValueError if several metrics match."""
+        study = source.study
+        names = expanded([self.config.metric], study, source.table)
+        if len(names) > 1:
+            raise ValueError(f"{self.config.metric} matches {', '.join(names)}: choose one")
+        rows = rows_of(study, source.table, names).sort("directory", "updates", maintain_order=True)
+        kept = pl.max_horizontal((pl.len() * self.config.last_share).floor().cast(pl.Int64), 1)
+        last = rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(kept).mean())
+        summary = last.group_by("game", "method").agg(
+            pl.col("value").mean().alias("mean"),
+            (pl.col("value").std() / pl.len().sqrt()).alias("standard_error"),
+            pl.len().alias("seeds"),
+        )
+        known = {(game, method): (mean, error) for game, method, mean, error, _ in summary.iter_rows()}
+        cells = [[_cell(known.get((game, method))) for method in study.methods] for game in study.games]
+        width = self.config.width if len(study.methods) <= MOST_IN_A_COLUMN else Width.page
+        with mpl.rc_context(STYLE):
+            figure, ((axes,),) = canvas(width, 0.45 + 0.17 * len(study.games))
+            axes.set_axis_off()
+            titles = [game_title(game) for game in study.games]
+            table = axes.table(
+                cells,
+                rowLabels=titles,
+                colLabels=list(study.methods),
+                cellLoc="right",
+                bbox=Bbox.from_bounds(0.12, 0, 0.88, 1),
+            )
+            table.auto_set_font_size(False)
+            table.set_fontsize(6)
+            for (row, _), cell in table.get_celld().items():
+                cell.visible_edges = "B"
+                cell.set(linewidth=0.8 if row == 0 else 0.3, edgecolor="#444444" if row == 0 else "#CCCCCC")
+            axes.set_title(self.config.label)
+        order = pl.DataFrame({"game": list(study.games)}).join(summary, on="game", how="left").sort("game", "method")
+        return Drawing(
+            figure, order.with_columns(pl.lit(names[0]).alias("metric")), ["mean ± standard error over seeds"]
+        )
+
+
+def _cell(found: tuple[float, float | None] | None) -> str:
+    if found is None:
+        return "–"
+    mean, error = found
+    return f"{mean:.4g}" if error is None or np.isnan(error) else f"{mean:.4g} ± {error:.2g}"

@@ -1,0 +1,66 @@
+"""The probability that a run of one method beats a run of another at the same game (Agarwal et al., 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import matplotlib as mpl
+import polars as pl
+
+from redo_lab.analysis.aggregate import difference, improvement
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.looks import STYLE, looks
+from redo_lab.config import require
+
+
+class Improvement:
+    """A row for each pair of methods: the later one against the earlier one."""
+
+    @dataclass
+    class Config:
+        """against: only pairs with this method; None: all pairs. most: pairs drawn at most, the first."""
+
+        width: Width
+        against: str | None
+        most: int
+
+        def __post_init__(self) -> None:
+            require(self.most >= 1, f"most must be ≥ 1, got {self.most}")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def draw(self, source: Source) -> Drawing:
+        """The numbers beside it hold the difference of the IQMs, too."""
+        study, base = source.study, self.config.against
+        if base is not None and base not in study.methods:
+            raise ValueError(f"no method '{base}' among {', '.join(study.methods)}")
+        pairs = [(y, x) for x, y in combinations(study.methods, 2)]
+        pairs = [(y, x) if x == base else (x, y) for x, y in pairs if base is None or base in (x, y)]
+        if not pairs:
+            raise ValueError("the probability of improvement needs at least two methods")
+        left_out, pairs = len(pairs[self.config.most :]), pairs[: self.config.most]
+        look, rows = looks(study.methods), []
+        with mpl.rc_context(STYLE):
+            figure, ((axes,),) = canvas(self.config.width, 0.6 + 0.19 * len(pairs))
+            for at, (x, y) in enumerate(pairs):
+                scores = (x, study.scores[x]), (y, study.scores[y])
+                won, more = improvement(*scores, source.resampling), difference(*scores, source.resampling)
+                found = {"probability": won.value, "low": won.low, "high": won.high}
+                found |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}
+                rows.append({"method": x, "against": y, **found})
+                if won.low is not None and won.high is not None:
+                    axes.plot([won.low, won.high], [at, at], color=look[x].colour, linewidth=5, alpha=0.4,
+                              solid_capstyle="butt")  # fmt: skip
+                axes.plot(won.value, at, look[x].marker, color=look[x].colour, mec="white", mew=0.6, markersize=5.5)
+            axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)))
+            axes.set_yticks(range(len(pairs)), [f"{x} > {y}" for x, y in pairs])
+            axes.set_ylim(len(pairs) - 0.4, -0.6)
+            axes.tick_params(axis="y", length=0)
+            axes.set_xlim(-0.03, 1.03)
+            axes.grid(axis="x")
+            axes.set_xlabel("P(X > Y)")
+        notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in rows) else []
+        notes += [f"{left_out} more pairs are not drawn"] if left_out else []
+        return Drawing(figure, pl.DataFrame(rows, infer_schema_length=None), notes)

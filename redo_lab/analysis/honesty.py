@@ -1,0 +1,143 @@
+"""What makes runs unfit to be compared as they are: found, listed, and left out only when that was asked for."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import NamedTuple
+
+import polars as pl
+
+from redo_lab.runs.names import EVALUATION_RETURN
+
+
+class Cell(NamedTuple):
+    """One entry of a score matrix."""
+
+    method: str
+    game: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.method} · {self.game} · seed {self.seed}"
+
+
+@dataclass
+class Findings:
+    """left_out: what the numbers do not cover, each with the reason; caveats: what they cover and should not hide."""
+
+    left_out: list[str] = field(default_factory=list)
+    caveats: list[str] = field(default_factory=list)
+
+    def refusal(self) -> str:
+        """All of it at once, for who has not allowed it."""
+        told = [*self.left_out, *self.caveats]
+        lines = [f"{len(told)} {'thing is' if len(told) == 1 else 'things are'} in the way of a fair comparison:"]
+        lines += [f"  {line}" for line in told]
+        return "\n".join([*lines, "--allow-missing goes on with what is common, and says all this in every caption"])
+
+
+def one_suite(runs: pl.DataFrame) -> str:
+    """The suite of all runs; ValueError if they are of several."""
+    suites = sorted({str(value) for value in runs["suite"]}) if "suite" in runs.columns else ["unknown"]
+    if len(suites) > 1:
+        raise ValueError(f"the runs are of several suites ({', '.join(suites)}), whose scores have nothing in common; "
+                         f"choose: --where suite={suites[0]}")  # fmt: skip
+    return suites[0]
+
+
+def alike(runs: pl.DataFrame, findings: Findings, *, mixed_steps: bool) -> pl.DataFrame:
+    """`runs` (with their `method`) of one scale and one length, the most frequent; what is not goes to `findings`.
+
+    mixed_steps: methods may differ in length, the runs of one may not.
+    """
+    if "scale" in runs.columns:
+        runs = _most_frequent(runs, "scale", "scale", findings)
+    if mixed_steps:
+        parts = runs.partition_by("method", maintain_order=True)
+        runs = pl.concat([_most_frequent(part, "planned_env_steps", "agent steps", findings) for part in parts])
+    else:
+        runs = _most_frequent(runs, "planned_env_steps", "agent steps", findings)
+    _check_versions(runs, findings)
+    return runs
+
+
+def cells(runs: pl.DataFrame, scores: dict[str, float], findings: Findings) -> dict[Cell, str]:
+    """The directory of every usable run (finished, of a finite score); the other methods × games × seeds are found."""
+    rows = {Cell(row["method"], row["game"], row["seed"]): row for row in runs.iter_rows(named=True)}
+    methods = list(dict.fromkeys(runs["method"]))
+    usable: dict[Cell, str] = {}
+    for cell in map(Cell._make, product(methods, sorted(set(runs["game"])), sorted(set(runs["seed"])))):
+        row = rows.get(cell)
+        if row is None:
+            findings.left_out.append(f"{cell}: no run")
+        elif row["state"] != "finished":
+            at = f"{row['state']} at {row['env_steps']} of {row['planned_env_steps']} agent steps"
+            findings.left_out.append(f"{cell}: {at}: {_last_line(row['error'])}" if row["error"] else f"{cell}: {at}")
+        elif row["directory"] not in scores:
+            findings.left_out.append(f"{cell}: finished without any {EVALUATION_RETURN} in {row['directory']}")
+        elif not math.isfinite(scores[row["directory"]]):
+            findings.left_out.append(f"{cell}: its final score is {scores[row['directory']]}")
+        else:
+            usable[cell] = row["directory"]
+    return usable
+
+
+def common(usable: dict[Cell, str], methods: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[int, ...]]]:
+    """The games of which every method has a usable run, and each method's seeds that have one of all these games.
+
+    Games first: a game with few seeds costs seeds, not the game. ValueError if nothing is left of a method.
+    """
+    games_of = {method: {cell.game for cell in usable if cell.method == method} for method in methods}
+    for method, own in games_of.items():
+        if not own:
+            raise ValueError(f"method '{method}' has no usable run at all; leave its runs out")
+    games = tuple(sorted(set.intersection(*games_of.values())))
+    if not games:
+        listed = "; ".join(f"{method}: {', '.join(sorted(own))}" for method, own in games_of.items())
+        raise ValueError(f"no game has a usable run of every method ({listed})")
+    seeds = {}
+    for method in methods:
+        per_game = [{cell.seed for cell in usable if cell[:2] == (method, game)} for game in games]
+        seeds[method] = tuple(sorted(set.intersection(*per_game)))
+        if not seeds[method]:
+            raise ValueError(f"method '{method}' has no seed with a usable run of all of {', '.join(games)}")
+    return games, seeds
+
+
+def dropped(cell: Cell, games: Sequence[str]) -> str:
+    """Why a usable run is not in the matrices."""
+    if cell.game not in games:
+        return f"{cell}: left out, as another method has no usable run of this game"
+    return f"{cell}: left out, as this method lacks the seed in another game"
+
+
+def _most_frequent(runs: pl.DataFrame, column: str, name: str, findings: Findings) -> pl.DataFrame:
+    found = Counter(runs[column].to_list()).most_common()
+    if len(found) == 1:
+        return runs
+    kept, _ = found[0]
+    for value, count in found[1:]:
+        noun = "1 run has" if count == 1 else f"{count} runs have"
+        findings.left_out.append(f"{noun} {name} {value}, most have {kept}")
+    return runs.filter(pl.col(column) == kept)
+
+
+def _check_versions(runs: pl.DataFrame, findings: Findings) -> None:
+    codes = Counter(
+        (row["commit"] or "unknown")[:10] + (" with uncommitted changes" if row["dirty"] else "")
+        for row in runs.iter_rows(named=True)
+    )
+    for what, found in (("commits", codes), ("versions", Counter(v or "unknown" for v in runs["versions"]))):
+        if len(found) > 1:
+            listed = ", ".join(
+                f"{code} ({count} {'run' if count == 1 else 'runs'})" for code, count in found.most_common()
+            )
+            findings.caveats.append(f"the runs come from different {what} of the code: {listed}")
+
+
+def _last_line(error: str) -> str:
+    return error.strip().splitlines()[-1]

@@ -1,0 +1,146 @@
+"""Curves of metrics over a run, as numbers ready to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from redo_lab.analysis.aggregate import POINTS, over_time
+from redo_lab.analysis.bootstrap import Resampling, Scores
+from redo_lab.analysis.study import ENOUGH_SEEDS, Study
+from redo_lab.config import nearest
+from redo_lab.runs.names import DORMANT_TOTAL, tau_text, tau_value
+from redo_lab.runs.table import Table
+
+MOST_POINTS = 200
+TAU = "_tau"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method over x. band: bounds of the interval, None with too few seeds; then seeds holds a line per seed."""
+
+    x: NDArray[np.int64]
+    centre: Scores
+    band: tuple[Scores, Scores] | None
+    seeds: Scores | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """metric over clock (env_steps or updates), statistic (iqm or mean) over runs; normalised: as scores, else raw.
+
+    Values are averaged over `smooth` points around each (at the ends over those there are); 1: as they are.
+    """
+
+    metric: str
+    clock: str
+    statistic: str
+    normalised: bool
+    smooth: int = 1
+
+
+def expanded(patterns: Sequence[str], study: Study, table: Table) -> list[str]:
+    """The metrics that match `patterns` (`dormant/*_tau*`) and that every run of the study has.
+
+    A pattern that ends with `_tau*` takes the largest τ. ValueError for one that nothing matches.
+    """
+    runs = table.where(pl.col("directory").is_in(study.runs["directory"].to_list()))
+    found = runs.metrics(prefixes=[pattern.partition("*")[0] for pattern in patterns])
+    per_name = found.group_by("name", maintain_order=True).agg(pl.col("directory").n_unique())
+    names = [name for name, count in per_name.iter_rows() if count == study.runs.height]
+    chosen: dict[str, None] = {}
+    for pattern in patterns:
+        matching = [name for name in names if fnmatchcase(name, pattern)]
+        if not matching:
+            logged = per_name["name"].to_list()
+            hint = f": {nearest(pattern, logged)}" if logged else ""
+            raise ValueError(f"no metric '{pattern}' that every one of these runs has logged{hint}")
+        chosen |= dict.fromkeys(_of_largest_tau(matching) if pattern.endswith(f"{TAU}*") else matching)
+    return list(chosen)
+
+
+def dormancy_threshold(study: Study, table: Table) -> float | None:
+    """The largest τ whose total dormant % every run of the study logged."""
+    try:
+        (name,) = expanded([f"{DORMANT_TOTAL}*"], study, table)
+    except ValueError:
+        return None
+    return tau_value(name.removeprefix(DORMANT_TOTAL))
+
+
+def final_dormancy(study: Study, table: Table, threshold: float) -> dict[str, float]:
+    """Method → mean over its runs of the last total dormant % (0 to 100) at `threshold`."""
+    last = (
+        table.metrics([DORMANT_TOTAL + tau_text(threshold)])
+        .sort("updates", maintain_order=True)
+        .group_by("directory")
+        .agg(pl.col("value").last())
+        .join(study.runs.select("directory", "method"), on="directory")
+    )
+    return dict(last.group_by("method").agg(pl.col("value").mean()).iter_rows())
+
+
+def rows_of(study: Study, table: Table, metrics: Sequence[str]) -> pl.DataFrame:
+    """The values of `metrics` of the runs of the study, with their `method`."""
+    return table.metrics(metrics).join(study.runs.select("directory", "method"), on="directory")
+
+
+def curves(
+    study: Study, rows: pl.DataFrame, asked: Asked, games: Sequence[str], resampling: Resampling
+) -> dict[str, Curve]:
+    """A curve for each method whose runs of `games` share points; `rows` as `rows_of` gives them."""
+    chosen = rows.filter((pl.col("name") == asked.metric) & pl.col("game").is_in(list(games)))
+    found = {}
+    for method in study.methods:
+        of_method = chosen.filter((pl.col("method") == method) & pl.col("seed").is_in(list(study.seeds[method])))
+        x, values = _cube(of_method, asked.clock, len(study.seeds[method]), len(games))
+        if len(x):
+            if asked.normalised:
+                scales = np.array([study.scales[game] for game in games])
+                values = (values - scales[:, :1]) / scales[:, 1:]
+            found[method] = _curve(x, smoothed(values, asked.smooth), asked.statistic, resampling, method)
+    return found
+
+
+def smoothed(values: Scores, points: int) -> Scores:
+    """The mean over `points` around each along the last axis; at the ends over as many as there are."""
+    if points <= 1:
+        return values
+    before, after = (points - 1) // 2, points // 2
+    size = values.shape[-1]
+    cumulated = np.concatenate([np.zeros_like(values[..., :1]), np.cumsum(values, axis=-1)], axis=-1)
+    low, high = np.maximum(np.arange(size) - before, 0), np.minimum(np.arange(size) + after + 1, size)
+    mean: Scores = (cumulated[..., high] - cumulated[..., low]) / (high - low)
+    return mean
+
+
+def _of_largest_tau(names: Sequence[str]) -> list[str]:
+    largest = max(tau_value(name.rpartition(TAU)[2]) for name in names)
+    return [name for name in names if tau_value(name.rpartition(TAU)[2]) == largest]
+
+
+def _cube(rows: pl.DataFrame, clock: str, seeds: int, games: int) -> tuple[NDArray[np.int64], Scores]:
+    """The points of `clock` that all runs of a method have, thinned evenly, and the values [seeds, games, points]."""
+    latest = rows.unique(["seed", "game", clock], keep="last", maintain_order=True)
+    shared = latest.filter(pl.len().over(clock) == seeds * games).sort("seed", "game", clock)
+    x = shared[clock].unique().sort().to_numpy()
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(np.int64))
+    values: Scores = shared["value"].to_numpy().reshape(seeds, games, -1)
+    return x[kept], values[..., kept]
+
+
+def _curve(x: NDArray[np.int64], values: Scores, statistic: str, resampling: Resampling, method: str) -> Curve:
+    if len(values) < ENOUGH_SEEDS:
+        centre = POINTS[statistic]
+        single = np.stack([centre(values[seed : seed + 1]) for seed in range(len(values))])
+        return Curve(x, centre(values), None, single)
+    line = over_time(values, statistic, resampling, method)
+    assert line.low is not None
+    assert line.high is not None
+    return Curve(x, line.value, (line.low, line.high), None)

@@ -1,0 +1,45 @@
+"""The curves of the report, thinned and rounded, as they are handed to its script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from redo_lab.analysis.looks import looks
+from redo_lab.analysis.study import Study
+from redo_lab.runs.names import EVALUATION_RETURN
+from redo_lab.runs.table import Table
+
+POINTS = 60
+DIGITS = 5
+FIRST = (EVALUATION_RETURN, "dormant/total_", "overlap/total_historical_", "rank/", "churn/", "norms/total_", "values/",
+         "train/", "training/return")  # fmt: skip
+"""What is offered, in this order: names or beginnings of names."""
+MOST_METRICS = 14
+
+
+def curve_data(study: Study, table: Table) -> dict[str, Any]:
+    """{methods, games, metrics, looks, curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}."""
+    rows = table.metrics(prefixes=FIRST).join(study.runs.select("directory", "method"), on="directory")
+    present = set(rows["name"].unique())
+    ordered = [name for beginning in FIRST for name in sorted(present) if name.startswith(beginning)]
+    metrics = list(dict.fromkeys(ordered))[:MOST_METRICS]
+    curves: dict[str, Any] = {metric: {game: {} for game in study.games} for metric in metrics}
+    chosen = rows.filter(pl.col("name").is_in(metrics) & pl.col("value").is_finite())
+    grouped = chosen.group_by(["name", "game", "method", "seed"], maintain_order=True)
+    for (name, game, method, seed), part in grouped:
+        kept = np.unique(np.linspace(0, part.height - 1, min(part.height, POINTS)).astype(int))
+        thin = part[kept]
+        values = [float(f"{value:.{DIGITS}g}") for value in thin["value"]]
+        by_method = curves[name][game].setdefault(method, {})
+        by_method[str(seed)] = [thin["env_steps"].to_list(), thin["updates"].to_list(), values]
+    look = looks(study.methods)
+    return {
+        "methods": list(study.methods),
+        "games": list(study.games),
+        "metrics": metrics,
+        "colours": {method: look[method].colour for method in study.methods},
+        "curves": curves,
+    }

@@ -1,0 +1,122 @@
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const root = document.documentElement;
+
+// Theme: the system's, until the button says otherwise.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+let theme = dark.matches ? "dark" : "light";
+const setTheme = (name) => { theme = name; root.dataset.theme = name; draw(); };
+document.getElementById("theme").addEventListener("click", () => setTheme(theme === "dark" ? "light" : "dark"));
+dark.addEventListener("change", (event) => setTheme(event.matches ? "dark" : "light"));
+
+// Controls of the curves.
+const metric = document.getElementById("metric");
+const clock = document.getElementById("clock");
+const single = document.getElementById("single");
+const boxes = (id) => [...document.querySelectorAll(`#${id} input`)];
+const chosen = (id) => boxes(id).filter((box) => box.checked).map((box) => box.value);
+for (const element of [metric, clock, single, ...boxes("methods"), ...boxes("games")]) {
+  element.addEventListener("change", () => draw());
+}
+for (const button of document.querySelectorAll("button[data-all]")) {
+  button.addEventListener("click", () => {
+    const all = boxes(button.dataset.all);
+    const on = !all.every((box) => box.checked);
+    all.forEach((box) => { box.checked = on; });
+    draw();
+  });
+}
+
+const rgba = (hex, alpha) => {
+  const part = (at) => parseInt(hex.slice(at, at + 2), 16);
+  return `rgba(${part(1)},${part(3)},${part(5)},${alpha})`;
+};
+// Black lines would vanish on a dark page.
+const ink = (hex) => {
+  const level = [1, 3, 5].reduce((sum, at) => sum + parseInt(hex.slice(at, at + 2), 16), 0);
+  return theme === "dark" && level < 200 ? "#d0d3d8" : hex;
+};
+
+// The mean over seeds, and their range, at the points that all seeds of a method have.
+function summary(seeds, which) {
+  const curves = Object.values(seeds).map((one) => new Map(one[which].map((x, at) => [x, one[2][at]])));
+  const xs = [...curves[0].keys()].filter((x) => curves.every((curve) => curve.has(x)));
+  const at = (x) => curves.map((curve) => curve.get(x));
+  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+  return { x: xs, mean: xs.map((x) => mean(at(x))), low: xs.map((x) => Math.min(...at(x))), high: xs.map((x) => Math.max(...at(x))) };
+}
+
+function traces(game, panel, first) {
+  const which = clock.value === "updates" ? 1 : 0;
+  const axes = { xaxis: `x${panel || ""}`, yaxis: `y${panel || ""}` };
+  const found = [];
+  for (const method of chosen("methods")) {
+    const seeds = (data.curves[metric.value][game] || {})[method];
+    if (!seeds) continue;
+    const colour = ink(data.colours[method]);
+    const all = summary(seeds, which);
+    const common = { ...axes, legendgroup: method, mode: "lines", hoverlabel: { namelength: -1 } };
+    if (single.checked || all.x.length === 0) {
+      for (const [seed, one] of Object.entries(seeds)) {
+        found.push({ ...common, x: one[which], y: one[2], name: `${method} · seed ${seed}`, showlegend: false,
+          line: { color: colour, width: 1 }, opacity: 0.6 });
+      }
+    } else if (Object.keys(seeds).length > 1) {
+      found.push({ ...common, x: [...all.x, ...[...all.x].reverse()], y: [...all.high, ...[...all.low].reverse()],
+        fill: "toself", fillcolor: rgba(colour, 0.15), line: { width: 0 }, hoverinfo: "skip", showlegend: false });
+    }
+    found.push({ ...common, x: all.x, y: all.mean, name: method, showlegend: first, line: { color: colour, width: 2 } });
+  }
+  return found;
+}
+
+function draw() {
+  const games = chosen("games");
+  const across = Math.min(3, Math.max(1, games.length));
+  const down = Math.ceil(games.length / across) || 1;
+  const style = getComputedStyle(root);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const axis = { gridcolor: colour("--line"), zeroline: false, linecolor: colour("--line"), automargin: true };
+  const layout = {
+    grid: { rows: down, columns: across, pattern: "independent", ygap: 0.28, xgap: 0.12 },
+    height: 80 + 260 * down, margin: { l: 50, r: 10, t: 40, b: 40 }, hovermode: "x unified",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("--text") },
+    hoverlabel: { bgcolor: colour("--card"), font: { color: colour("--text") } },
+    legend: { orientation: "h", y: 1 + 60 / (80 + 260 * down), yanchor: "bottom" }, annotations: [],
+  };
+  let all = [];
+  games.forEach((game, at) => {
+    const panel = at ? at + 1 : 0;
+    layout[`xaxis${panel || ""}`] = { ...axis };
+    layout[`yaxis${panel || ""}`] = { ...axis };
+    layout.annotations.push({ text: game.replaceAll("_", " "), showarrow: false, xref: `x${panel || ""} domain`,
+      yref: `y${panel || ""} domain`, x: 0.5, y: 1.12 });
+    all = all.concat(traces(game, panel, at === 0));
+  });
+  Plotly.react("curves", all, layout, { responsive: true, displaylogo: false });
+}
+
+// Tables: a click on a heading sorts, words filter the runs.
+for (const table of document.querySelectorAll("table.sortable")) {
+  table.querySelectorAll("th").forEach((head, column) => head.addEventListener("click", () => {
+    const up = head.dataset.up !== "yes";
+    head.dataset.up = up ? "yes" : "no";
+    const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+    const compare = (a, b) => (a !== "" && b !== "" && !isNaN(a) && !isNaN(b) ? a - b : String(a).localeCompare(String(b)));
+    const rows = [...table.tBodies[0].rows].sort((a, b) => (up ? 1 : -1) * compare(key(a), key(b)));
+    table.tBodies[0].append(...rows);
+  }));
+}
+const filter = document.getElementById("filter");
+filter.addEventListener("input", () => {
+  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  for (const row of document.querySelector("#runs tbody").rows) {
+    const text = row.textContent.toLowerCase();
+    row.hidden = !words.every((word) => text.includes(word));
+    shown += !row.hidden;
+  }
+  document.getElementById("shown").textContent = `${shown} runs`;
+});
+
+setTheme(theme);

@@ -1,0 +1,154 @@
+"""The sections of the report that are numbers: summary, runs, settings, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from redo_lab.analysis.aggregate import Estimate, difference
+from redo_lab.analysis.bootstrap import Resampling
+from redo_lab.analysis.costs import per_method
+from redo_lab.analysis.report.markup import Cell, listed, table
+from redo_lab.analysis.study import Study, final_scores
+from redo_lab.analysis.summary import TITLES, Summary, number
+from redo_lab.runs.names import EVALUATION_RETURN
+from redo_lab.runs.table import Table
+
+CASES = 12
+"""Distinct values of a setting that are shown."""
+
+
+def warnings(study: Study) -> str:
+    """What must be known before any number is read; empty if there is nothing."""
+    told = [*study.warnings(), *(f"left out: {line}" for line in study.left_out)]
+    return listed(told, "warnings") if told else ""
+
+
+def summary(found: Summary, resampling: Resampling) -> str:
+    """A row per method: aggregates with intervals, and the difference of IQMs to the first method."""
+    study = found.study
+    base, *others = study.methods
+    heads = ["method", "games", "seeds", *(TITLES[name] for name in found.metrics)]
+    heads += [f"IQM − IQM of {base}"] if others else []
+    heads += [f"dormant % (τ = {found.threshold:g})"] if found.threshold is not None else []
+    rows = []
+    for method in study.methods:
+        row = [Cell(method), Cell(str(len(study.games))), Cell(str(len(study.seeds[method])))]
+        row += [_estimate(found.estimates[method][name]) for name in found.metrics]
+        if others:
+            apart = difference((method, study.scores[method]), (base, study.scores[base]), resampling)
+            row.append(Cell("–", "") if method == base else _estimate(apart, signed=True))
+        if found.threshold is not None:
+            row.append(Cell(f"{found.dormancy[method]:.1f}", found.dormancy[method]))
+        rows.append(row)
+    note = f"Scores: {study.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
+    note += f"In brackets: {resampling.described}. A difference whose bracket holds 0 is not shown to be one."
+    return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
+
+
+def runs(study: Study, whole: Table, found: pl.DataFrame, page: Path) -> str:
+    """A row per run, links to its log relative to the folder of `page`; also of runs that the numbers leave out."""
+    scores = final_scores(whole.metrics([EVALUATION_RETURN]))
+    cost = {row["directory"]: row for row in found.iter_rows(named=True)}
+    methods = dict(study.runs.select("directory", "method").iter_rows())
+    rows = []
+    for run in whole.runs.iter_rows(named=True):
+        directory = run["directory"]
+        log, spent = Path(directory) / "log.txt", cost.get(directory, {})
+        score = scores.get(directory)
+        rows.append([
+            Cell(run["run_id"], link=_link(log, page) if log.exists() else None),
+            Cell(methods.get(directory, "left out")),
+            Cell(str(run["game"])),
+            Cell(str(run["seed"]), run["seed"]),
+            Cell(run["state"]),
+            Cell("–" if score is None else f"{score:,.1f}", "" if score is None else score),
+            Cell(f"{run['updates']:,}", run["updates"]),
+            _optional(spent.get("updates_per_s"), ".1f"),
+            _optional(spent.get("hours"), ".2f"),
+            _optional(None if spent.get("peak_memory_mb") is None else spent["peak_memory_mb"] / 1000, ".2f"),
+        ])  # fmt: skip
+    heads = [
+        "run",
+        "method",
+        "game",
+        "seed",
+        "state",
+        "final return",
+        "gradient steps",
+        "updates/s",
+        "hours",
+        "peak GB",
+    ]
+    search = '<input type="search" id="filter" placeholder="words to look for">'
+    count = f'<span id="shown" class="soft">{len(rows)} runs</span>'
+    return f"<p>{search} {count}</p>\n{table(heads, rows, words=3, identifier='runs')}"
+
+
+def settings(study: Study, whole: Table) -> str:
+    """Every setting that varies, with its values and the methods that have each."""
+    together = whole.runs.join(study.runs.select("directory", "method"), on="directory")
+    rows = []
+    for name in (*whole.axes, *whole.settings):
+        if name in ("game", "seed") or together[name].n_unique() < 2:
+            continue
+        by_value = together.group_by(name, maintain_order=True).agg(pl.col("method").unique(maintain_order=True))
+        cases = [f"{value}: {', '.join(methods)}" for value, methods in by_value.iter_rows()]
+        more = f" … and {len(cases) - CASES} more values" if len(cases) > CASES else ""
+        rows.append([Cell(name), Cell("; ".join(cases[:CASES]) + more)])
+    if not rows:
+        return "<p>The runs differ in nothing but game and seed.</p>"
+    return table(["setting", "value: methods that have it"], rows, words=2)
+
+
+def costs(study: Study, found: pl.DataFrame) -> str:
+    """What each method cost, all its runs together."""
+    heads = ["method", "runs", "gradient steps", "hours", "GPU-hours", "updates/s (median)", "peak memory (GB)"]
+    rows = [
+        [
+            Cell(row["method"]),
+            Cell(str(row["runs"]), row["runs"]),
+            Cell(f"{row['gradient_steps']:,}", row["gradient_steps"]),
+            _optional(row["hours"], ",.1f"),
+            _optional(row["gpu_hours"], ",.1f"),
+            _optional(row["updates_per_s"], ".1f"),
+            _optional(row["peak_memory_gb"], ".2f"),
+        ]
+        for row in per_method(study.runs, found).iter_rows(named=True)
+    ]
+    note = (
+        "Hours are wall clock, summed over runs; GPU-hours those of runs with device=cuda, shared GPUs counted whole."
+    )
+    return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
+
+
+def facts(study: Study, whole: Table) -> str:
+    """One sentence: how many runs of what, from which code."""
+    states: Mapping[str, Any] = dict(whole.runs["state"].value_counts(sort=True).iter_rows())
+    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    code = sorted({(commit or "unknown")[:10] for commit in whole.runs["commit"]})
+    versions = sorted({version or "unknown" for version in whole.runs["versions"]})
+    return (
+        f"{whole.runs.height} runs ({told}) of {len(study.games)} games, {study.suite}, scale {study.scale}; "
+        f"code {', '.join(code)}; {'; '.join(versions)}."
+    )
+
+
+def _estimate(found: Estimate, *, signed: bool = False) -> Cell:
+    sign = "+" if signed and found.value > 0 else ""
+    if found.low is None or found.high is None:
+        return Cell(f"{sign}{number(found.value)}", found.value)
+    return Cell(f"{sign}{number(found.value)} [{number(found.low)}, {number(found.high)}]", found.value)
+
+
+def _optional(value: float | None, form: str) -> Cell:
+    return Cell("–", "") if value is None else Cell(format(value, form), value)
+
+
+def _link(target: Path, page: Path) -> str:
+    resolved, folder = target.resolve(), page.resolve().parent
+    inside = resolved.is_relative_to(folder)
+    return resolved.relative_to(folder).as_posix() if inside else resolved.as_uri()

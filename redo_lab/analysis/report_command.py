@@ -1,0 +1,36 @@
+"""`redo-lab report RUNS -o report.html`: everything about some runs in one file that opens from disk."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from redo_lab.analysis.selection import add_selection, guarded, resampling_of, study_of, table_of
+
+
+def main(argv: Sequence[str]) -> int:
+    """0, or 2 with the reason on stderr."""
+    made = argparse.ArgumentParser(
+        "redo-lab report", description="One self-contained HTML file: summary, figures, curves, cost, runs."
+    )
+    add_selection(made, runs="*")
+    made.add_argument("-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="report.html")
+    made.add_argument("--title", help="default: the names of the experiments")
+    made.add_argument("--mixed-steps", action="store_true", help="methods may differ in length (equal gradient steps)")
+    return guarded("report", _report, made.parse_args(argv))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from redo_lab.analysis.output import whole_file
+    from redo_lab.analysis.report.build import build
+
+    if arguments.output.suffix != ".html":
+        raise ValueError(f"-o {arguments.output}: must end with .html")
+    table = table_of(arguments)
+    study = study_of(arguments, table, mixed_steps=arguments.mixed_steps)
+    title = arguments.title or "redo_lab: " + ", ".join(sorted(set(table.runs["experiment"])))
+    text = build(study, table, resampling_of(arguments), title, arguments.output)
+    with whole_file(arguments.output) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"written: {arguments.output} ({len(text) / 1e6:.1f} MB)")

@@ -1,0 +1,120 @@
+"""The words that `aggregate`, `figure` and `report` share: which runs, what a method is, how intervals are drawn."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redo_lab.analysis.bootstrap import Resampling
+    from redo_lab.analysis.normalise import Normalisation
+    from redo_lab.analysis.study import Study
+    from redo_lab.runs.table import Table
+
+ROOT = Path("runs")
+REPETITIONS = 50_000
+
+
+def add_selection(made: argparse.ArgumentParser, *, runs: str = "+") -> None:
+    """The options of the three verbs; imports nothing heavy."""
+    made.add_argument("runs", nargs=runs, type=Path, metavar="RUNS", help="run directory, experiment, or root of many")
+    made.add_argument("--from", dest="source", metavar="wandb:ENTITY/PROJECT", help="runs from W&B, or wandb:FOLDER")
+    made.add_argument("--where", metavar="CONDITION", help="only these runs, e.g. 'recycler=redo & replay_ratio>=1'")
+    made.add_argument("--by", nargs="+", metavar="AXIS", help="what tells methods apart (default: the axes that vary)")
+    made.add_argument(
+        "--normalisation", choices=("human", "minmax", "none"), help="default: human for Atari, none elsewhere"
+    )
+    made.add_argument(
+        "--repetitions",
+        type=int,
+        default=REPETITIONS,
+        metavar="N",
+        help=f"bootstrap resamples (default: {REPETITIONS})",
+    )
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
+    made.add_argument(
+        "--interval", choices=("percentile", "basic", "bc"), default="percentile", help="default: percentile"
+    )
+    made.add_argument("--confidence", type=float, default=0.95, metavar="P", help="of the intervals (default: 0.95)")
+    made.add_argument("--resample-games", action="store_true", help="resample games, too, as if they were a sample")
+    made.add_argument(
+        "--allow-missing", action="store_true", help="go on with what is common, and say what is left out"
+    )
+
+
+def guarded(verb: str, act: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    """0, or 2 with the reason on stderr for a mistake in what was asked."""
+    try:
+        act(arguments)
+    except (ValueError, OSError) as error:
+        print(f"redo-lab {verb}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def table_of(arguments: argparse.Namespace, default: Path | None = None) -> Table:
+    """The runs that were named, or those at `default`, for which --where holds; ValueError if none are left."""
+    from redo_lab.runs.table import load
+
+    if arguments.source is not None:
+        from redo_lab.runs.wandb_table import load_wandb
+
+        if arguments.runs:
+            raise ValueError("--from in place of RUNS, not beside them")
+        found = load_wandb(arguments.source)
+    elif arguments.runs:
+        found = load([_below_root(path) for path in arguments.runs])
+    elif default is not None:
+        found = load([default])
+    else:
+        raise ValueError("which runs? Give a run directory, an experiment, or a root of many")
+    return narrowed(found, arguments.where)
+
+
+def narrowed(table: Table, condition: str | None) -> Table:
+    """The runs for which `condition` holds, all if there is none; ValueError if none are left."""
+    if condition is None:
+        return table
+    from redo_lab.analysis.where import parse
+
+    kept = table.where(parse(condition, table.runs))
+    if kept.runs.is_empty():
+        raise ValueError(f"no run of {table.runs.height} is left by --where '{condition}'")
+    return kept
+
+
+def resampling_of(arguments: argparse.Namespace) -> Resampling:
+    """How intervals are drawn."""
+    from redo_lab.analysis.bootstrap import Resampling
+
+    return Resampling(
+        arguments.repetitions, arguments.seed, arguments.interval, arguments.resample_games, arguments.confidence
+    )
+
+
+def normalisation_of(arguments: argparse.Namespace) -> Normalisation | None:
+    """What was asked for; None: the suite's own."""
+    from redo_lab.analysis.normalise import Normalisation
+
+    return Normalisation(arguments.normalisation) if arguments.normalisation else None
+
+
+def study_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool = False) -> Study:
+    """The study that the runs make up."""
+    from redo_lab.analysis.study import collect
+
+    return collect(
+        table,
+        arguments.by,
+        normalisation_of(arguments),
+        allow_missing=arguments.allow_missing,
+        mixed_steps=mixed_steps,
+    )
+
+
+def _below_root(path: Path) -> Path:
+    below = ROOT / path
+    return below if not path.exists() and below.is_dir() else path

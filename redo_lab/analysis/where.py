@@ -1,0 +1,128 @@
+"""Conditions on runs: `recycler=redo & replay_ratio>=1`, `(game=pong | game=qbert) & !(state=failed)`.
+
+=, !=, <, <=, >, >= compare, ~ looks for a part of a text; & | ! and brackets combine. A value is a word, a number, a
+quoted text or null. A cell without a value equals only null and is never less, greater or like anything.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+
+import polars as pl
+
+from redo_lab.config import nearest
+
+TOKEN = re.compile(
+    r"""\s*(?:(?P<operator><=|>=|!=|=|<|>|~|&|\||!|\(|\))|(?P<quoted>'[^']*'|"[^"]*")|(?P<word>[^\s=!<>~&|()'"]+))"""
+)
+COMPARED: dict[str, Callable[[pl.Expr, float | str], pl.Expr]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def parse(text: str, runs: pl.DataFrame) -> pl.Expr:
+    """`text` as a condition on the rows of `runs`; ValueError in one line if it can't be understood."""
+    parser = _Parser(text, runs)
+    found = parser.either()
+    if parser.at < len(parser.tokens):
+        raise parser.wrong("expected & or |")
+    return found
+
+
+class _Parser:
+    """Recursive descent: either → both (| both)*; both → one (& one)*; one → ! one, (either), name operator value."""
+
+    def __init__(self, text: str, runs: pl.DataFrame) -> None:
+        self.text, self.runs, self.at = text, runs, 0
+        self.tokens: list[tuple[str, str, int]] = []
+        place = 0
+        while text[place:].strip():
+            match = TOKEN.match(text, place)
+            if match is None:
+                raise ValueError(
+                    f"--where '{text}': what is this at character {place + 1}: {text[place:].strip()[:10]}"
+                )
+            assert match.lastgroup is not None
+            self.tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+            place = match.end()
+
+    def either(self) -> pl.Expr:
+        found = self.both()
+        while self._took("|"):
+            found |= self.both()
+        return found
+
+    def both(self) -> pl.Expr:
+        found = self.one()
+        while self._took("&"):
+            found &= self.one()
+        return found
+
+    def one(self) -> pl.Expr:
+        if self._took("!"):
+            return ~self.one()
+        if self._took("("):
+            found = self.either()
+            if not self._took(")"):
+                raise self.wrong("a bracket is not closed")
+            return found
+        name = self._word("the name of a column")
+        if name not in self.runs.columns:
+            raise ValueError(f"--where '{self.text}': no column '{name}', {nearest(name, self.runs.columns)}")
+        if self.at == len(self.tokens) or self.tokens[self.at][0] != "operator":
+            raise self.wrong(f"expected =, !=, <, <=, >, >= or ~ after {name}")
+        compared = self.tokens[self.at][1]
+        self.at += 1
+        quoted = self.at < len(self.tokens) and self.tokens[self.at][0] == "quoted"
+        return self._comparison(name, compared, self._word("a value"), quoted)
+
+    def wrong(self, what: str) -> ValueError:
+        place = self.tokens[self.at][2] + 1 if self.at < len(self.tokens) else len(self.text) + 1
+        return ValueError(f"--where '{self.text}': {what} at character {place}")
+
+    def _comparison(self, name: str, compared: str, word: str, quoted: bool) -> pl.Expr:
+        column = pl.col(name)
+        if word == "null" and not quoted and compared in ("=", "!="):
+            return column.is_null() if compared == "=" else column.is_not_null()
+        if compared == "~":
+            return column.cast(pl.String).str.contains(word, literal=True).fill_null(value=False)
+        value = self._value(name, word)
+        if compared == "=":
+            return column.eq_missing(value)
+        if compared == "!=":
+            return column.ne_missing(value)
+        if compared not in COMPARED:
+            self.at -= 2
+            raise self.wrong(f"expected =, !=, <, <=, >, >= or ~ after {name}")
+        return COMPARED[compared](column, value).fill_null(value=False)
+
+    def _value(self, name: str, word: str) -> float | str | bool:
+        kind = self.runs[name].dtype
+        if kind == pl.Boolean:
+            if word not in ("true", "false"):
+                raise ValueError(f"--where '{self.text}': {name} is true or false, got '{word}'")
+            return word == "true"
+        if not kind.is_numeric():
+            return word
+        try:
+            return float(word)
+        except ValueError as error:
+            raise ValueError(f"--where '{self.text}': {name} is a number, got '{word}'") from error
+
+    def _took(self, wanted: str) -> bool:
+        if self.at < len(self.tokens) and self.tokens[self.at][:2] == ("operator", wanted):
+            self.at += 1
+            return True
+        return False
+
+    def _word(self, what: str) -> str:
+        if self.at == len(self.tokens) or self.tokens[self.at][0] == "operator":
+            raise self.wrong(f"expected {what}")
+        kind, text, _ = self.tokens[self.at]
+        self.at += 1
+        return text[1:-1] if kind == "quoted" else text

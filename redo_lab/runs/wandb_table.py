@@ -1,0 +1,128 @@
+"""The table of runs from W&B: by scan_history (never the sampled history), or from W&B's files on this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from redo_lab.runs import wandb_files
+from redo_lab.runs.cache import SCHEMA
+from redo_lab.runs.identity import relevant
+from redo_lab.runs.table import RunRecord, Table, table_of, versions_text
+
+LOG = logging.getLogger("redo_lab")
+PREFIX = "wandb:"
+CLOCKS = ("env_steps", "updates", "frames")
+ONLINE_STATES = {"finished": "finished", "running": "running", "killed": "interrupted"}
+"""Any other state of W&B's is a failure."""
+OFFLINE_STATES = {None: "running", 0: "finished", 255: "interrupted"}
+"""By the exit code, None if the file has none."""
+NOT_SETTINGS = ("axes", "run")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run as W&B has it. place: `wandb:entity/project/id` or its folder; rows: of its history."""
+
+    place: str
+    state: str
+    config: Mapping[str, Any]
+    rows: Iterable[Mapping[str, Any]]
+
+
+def load_wandb(source: str) -> Table:
+    """The runs of `wandb:entity/project`, or those below the folder of `wandb:FOLDER`; ValueError if there are none.
+
+    All is read at once. Runs that redo_lab has not made are left out, with a warning.
+    """
+    place = source.removeprefix(PREFIX)
+    found = list(_offline(Path(place)) if Path(place).is_dir() else _online(place))
+    records, frames = [], []
+    for run in found:
+        if "axes" not in run.config:
+            LOG.warning("%s was not made by redo_lab (its config has no axes): left out", run.place)
+            continue
+        frame = _metrics(run.rows)
+        records.append(_record(run, frame))
+        frames.append(frame.select(pl.lit(run.place).alias("directory"), *SCHEMA))
+    if not records:
+        raise ValueError(f"{source}: holds no runs of redo_lab")
+    metrics = pl.concat(frames)
+
+    def read(directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
+        chosen = metrics.filter(pl.col("directory").is_in(list(directories)))
+        if names or prefixes:
+            wanted = [pl.col("name").is_in(list(names)), *(pl.col("name").str.starts_with(each) for each in prefixes)]
+            chosen = chosen.filter(pl.any_horizontal(wanted))
+        return chosen
+
+    return table_of(records, read)
+
+
+def _online(place: str) -> Iterator[Found]:
+    import wandb
+
+    if place.count("/") != 1:
+        raise ValueError(f"--from {PREFIX}{place}: neither a folder here nor ENTITY/PROJECT")
+    try:
+        for run in wandb.Api().runs(place):
+            state = ONLINE_STATES.get(run.state, "failed")
+            yield Found(f"{PREFIX}{place}/{run.id}", state, run.config, run.scan_history())
+    except (wandb.errors.Error, ValueError, OSError) as error:
+        raise ValueError(f"--from {PREFIX}{place}: W&B says: {str(error).splitlines()[0]}") from error
+
+
+def _offline(folder: Path) -> Iterator[Found]:
+    """A run for each id: the files of its attempts belong together."""
+    by_id: dict[tuple[str, str], list[Path]] = {}
+    for path in wandb_files.files(folder):
+        by_id.setdefault((str(path.parent.parent.parent), path.stem), []).append(path)
+    for paths in by_id.values():
+        exits = [record.exit.exit_code for record in wandb_files.records(paths[-1]) if record.HasField("exit")]
+        state = OFFLINE_STATES.get(exits[-1] if exits else None, "failed")
+        rows = [row for path in paths for row in wandb_files.history(path)]
+        yield Found(str(paths[0].parent), state, wandb_files.config(paths[-1]), rows)
+
+
+def _record(run: Found, metrics: pl.DataFrame) -> RunRecord:
+    made = run.config.get("run", {})
+    git = made.get("git") or {}
+    row = {
+        "directory": run.place,
+        "run_id": made.get("run_id", run.place.rpartition("/")[2]),
+        "experiment": made.get("experiment", "unknown"),
+        "state": run.state,
+        "env_steps": metrics["env_steps"].max() or 0,
+        "planned_env_steps": made.get("env_steps", 0),
+        "updates": metrics["updates"].max() or 0,
+        "error": None,
+        "commit": git.get("commit"),
+        "dirty": git.get("dirty"),
+        "versions": versions_text(made.get("versions", {})),
+    }
+    settings = {key: value for key, value in relevant(run.config).items() if key not in NOT_SETTINGS}
+    return RunRecord(row, run.config["axes"], settings)
+
+
+def _metrics(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """SCHEMA's columns, in the order of time; each value of a moment once."""
+    found = {
+        (int(row["env_steps"]), int(row["updates"]), name): float(value)
+        for row in rows
+        for name, value in row.items()
+        if not name.startswith("_") and name not in CLOCKS and _is_number(value)
+    }
+    ordered = sorted(found, key=lambda key: key[:2])
+    values = [found[key] for key in ordered]
+    columns = zip(*ordered, strict=True) if ordered else ((), (), ())
+    return pl.DataFrame([*columns, values], schema=SCHEMA)
+
+
+def _is_number(value: Any) -> bool:
+    """W&B writes NaN and infinities as words; None is a column that the row doesn't have."""
+    return isinstance(value, (int, float)) or value in ("NaN", "Infinity", "-Infinity")
