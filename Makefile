@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-faults test-slurm check cover format golden lock bench bench-checkpoint learn clean
+.PHONY: help setup demo test test-slow test-browser test-faults test-slurm check cover format golden lock bench bench-checkpoint learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -17,16 +17,22 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,slurm,dashboards]'
 	touch $(STAMP)
 
-demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a table and figures in demo/
-	$(BIN)/redo-lab train -m scale=demo root=demo experiment=runs replay_ratio=0.5 \
-	    env=atari/demon_attack,atari/asterix recycler=none,redo seed=0,1
+demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a table, figures and a report in demo/
+	$(BIN)/redo-lab sweep demo_grid root=demo experiment=runs
 	$(BIN)/redo-lab aggregate demo/runs --output demo
+	$(BIN)/redo-lab report demo/runs --output demo/report.html
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/pytest -n auto -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow and not browser"
 
 test-slow: $(STAMP) ## every recycling method on DQN, DrQ(ε) and SAC, real runs at scale=smoke
 	$(BIN)/pytest -n auto -m slow
+
+test-browser: $(STAMP) ## the report in headless Chromium, which it installs where it can (root, Debian)
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(BIN)/pytest -m browser; \
+	else echo "test-browser: skipped: there is no Chromium here, and it can be installed only as root on Debian"; fi
 
 test-faults: $(STAMP) ## kill runs at random moments, damage their files, fill the disk …; half an hour
 	$(BIN)/python -m tests.faults
@@ -46,7 +52,7 @@ check: $(STAMP) ## what CI runs: format, lint, types, import contracts, tests
 
 cover: $(STAMP) ## the tests with coverage, at least 90 %
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n auto -m "not slow" --cov --cov-report=term
+	$(BIN)/pytest -n auto -m "not slow and not browser" --cov --cov-report=term
 
 format: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .

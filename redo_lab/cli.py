@@ -15,6 +15,8 @@ VERBS = {
     "retry": ("redo_lab.launch.retry_command", "do failed and lost runs again, from their checkpoints"),
     "logs": ("redo_lab.launch.logs_command", "what one run has said; -f follows"),
     "errors": ("redo_lab.launch.errors_command", "why runs failed, each reason once"),
+    "runs": ("redo_lab.analysis.runs_command", "the table of runs: choose, show, export as CSV or Parquet"),
+    "diff": ("redo_lab.analysis.diff_command", "in what two runs differ: settings, code, metrics and from where on"),
     "figure": ("redo_lab.analysis.figure_command", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
     "report": ("redo_lab.analysis.report_command", "one HTML file: summary, figures, curves to look into, cost, runs"),
     "aggregate": ("redo_lab.analysis.command", "aggregate finished runs: IQM with confidence intervals, figures"),

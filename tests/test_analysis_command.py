@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,52 +18,10 @@ from redo_lab.analysis.looks import KNOWN, looks
 from redo_lab.analysis.output import whole_file
 from redo_lab.analysis.study import Study, collect, final_scores
 from redo_lab.analysis.summary import summary_of, write_csv
-from redo_lab.runs.names import tau_text
 from redo_lab.runs.table import load
+from tests.studies import make_grid, make_run
 
-AXES = {"agent": "dqn", "network": "nature", "suite": "atari", "replay_ratio": 1.0, "scale": "paper"}
 FAST = ["--repetitions", "50"]
-
-
-def make_run(
-    root: Path,
-    recycler: str,
-    game: str,
-    seed: int,
-    returns: list[float],
-    dormant: float | None = 10.0,
-    state: str = "finished",
-    steps: int = 1000,
-    error: str | None = None,
-    **axes: Any,
-) -> Path:
-    directory = root / "-".join(map(str, (recycler, game, seed, *axes.values())))
-    directory.mkdir(parents=True)
-    all_axes = {**AXES, "recycler": recycler, "game": game, "seed": seed, **axes}
-    run = {"run_id": directory.name, "experiment": root.name, "axes": all_axes, "env_steps": steps}
-    (directory / "run.json").write_text(json.dumps(run))
-    reached = steps if state == "finished" else steps // 4
-    status = {"state": state, "env_steps": reached, "updates": reached, "error": error}
-    (directory / "status.json").write_text(json.dumps(status))
-    lines = ["env_steps,updates,name,value"]
-    for number, value in enumerate(returns, start=1):
-        lines.append(f"{100 * number},{100 * number},evaluation/return_mean,{value}")
-        if dormant is not None:
-            lines += [
-                f"{100 * number},{100 * number},dormant/total_tau{tau_text(tau)},{dormant * tau}"
-                for tau in (0, 0.025, 0.1)
-            ]
-    (directory / "metrics.csv").write_text("\n".join(lines) + "\n")
-    return directory
-
-
-def make_grid(root: Path, methods: tuple[str, ...] = ("none", "redo"), seeds: int = 2) -> None:
-    """Final human-normalised scores: Breakout 0 + seed (none), 1 + seed (redo); Pong 2 + seed, 3 + seed."""
-    for row, method in enumerate(methods):
-        for seed in range(seeds):
-            for game, random, span, base in (("breakout", 1.7, 28.8, 0), ("pong", -20.7, 35.3, 2)):
-                final = random + span * (base + row + seed)
-                make_run(root, method, game, seed, [0.0] * 9 + [final], dormant=100.0 * (row + 1) + 100 * seed)
 
 
 def study_of(root: Path, **options: Any) -> Study:

@@ -75,8 +75,10 @@ class Curves:
         with mpl.rc_context(STYLE):
             figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
             places = [axes for row in grid for axes in row]
-            for axes, panel in zip(places, panels, strict=False):
-                _panel(axes, panel, drawn[panel], look)
+            for at, (axes, panel) in enumerate(zip(places, panels, strict=False)):
+                _panel(axes, drawn[panel], look)
+                # Rows of different metrics show the same games below one another.
+                axes.set_title(panel.title if len(names) == 1 or at < across else "")
                 if config.percent:
                     axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
             _labels(figure, grid, panels, CLOCKS[config.clock])
@@ -135,7 +137,7 @@ def _height(width: Width, across: int) -> float:
     return max(1.15, min(2.0, 0.72 * width.inches / across))
 
 
-def _panel(axes: Axes, panel: Panel, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
+def _panel(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
     for method, curve in by_method.items():
         each = look[method]
         if curve.band is not None:
@@ -146,8 +148,6 @@ def _panel(axes: Axes, panel: Panel, by_method: Mapping[str, Curve], look: Mappi
         axes.plot(curve.x, curve.centre, color=each.colour, linestyle=each.line, marker=each.marker, markevery=every,
                   mec="white", mew=0.5)  # fmt: skip
     plain_axes(axes)
-    if panel.title:
-        axes.set_title(panel.title)
 
 
 def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Panel], clock: str) -> None:

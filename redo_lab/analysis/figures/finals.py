@@ -75,4 +75,8 @@ def _cell(found: tuple[float, float | None] | None) -> str:
     if found is None:
         return "–"
     mean, error = found
-    return f"{mean:.4g}" if error is None or np.isnan(error) else f"{mean:.4g} ± {error:.2g}"
+    if error is None or np.isnan(error):
+        return f"{mean:.4g}"
+    # The error with two digits, the mean as far as these go.
+    digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 1
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"

@@ -83,6 +83,7 @@ function draw() {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("--text") },
     hoverlabel: { bgcolor: colour("--card"), font: { color: colour("--text") } },
     legend: { orientation: "h", y: 1 + 60 / (80 + 260 * down), yanchor: "bottom" }, annotations: [],
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--accent") },
   };
   let all = [];
   games.forEach((game, at) => {
