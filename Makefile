@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-faults test-slurm check cover format golden lock bench bench-checkpoint learn clean
+.PHONY: help setup demo test test-slow test-browser test-faults test-slurm check cover format golden lock bench bench-checkpoint bench-analysis learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved
 
 bench-checkpoint: $(STAMP) ## what checkpoints cost, save and restore with a replay of 1M Atari frames; 8 GB of memory, minutes
 	$(BIN)/python scripts/bench_checkpoint.py
+
+bench-analysis: $(STAMP) ## tables, bootstrap intervals against rliable's, figures and the report of 680 made-up runs
+	$(BIN)/python scripts/bench_analysis.py
 
 learn: $(STAMP) ## does it learn? against Stable-Baselines3 at the same settings; hours; goes on where it was
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'

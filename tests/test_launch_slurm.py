@@ -130,7 +130,7 @@ def test_arrays_stay_below_the_sites_size_and_each_is_recorded_before_the_next(t
     sweep = begun(tmp_path, 9, settings)
     accept(site, sweep)
     lines = list(Slurm(settings).submit(sweep))
-    assert lines == ["6 runs in 3 jobs: 101_2", "3 runs in 2 jobs: 102_1"]
+    assert lines == ["6 runs in 3 jobs: 101", "3 runs in 2 jobs: 102"]
     assert [("#SBATCH --array=0-2%3" in (site / f"sbatch.{n}").read_text()) for n in (1, 2)] == [True, False]
     before = [json.loads((site / f"record.{n}").read_text())["jobs"] for n in (1, 2)]
     assert before == [{}, {"101_0": ["run0", "run1"], "101_1": ["run2", "run3"], "101_2": ["run4", "run5"]}]
@@ -155,7 +155,7 @@ def test_the_submit_limit_of_the_association_is_kept(tmp_path: Path, site: Path)
     say(site, "squeue", "77\n78_0\n78_1")
     sweep = begun(tmp_path, 6, config())
     accept(site, sweep)
-    assert list(Slurm(config()).submit(sweep)) == ["6 runs in 2 jobs: 101_1"]
+    assert list(Slurm(config()).submit(sweep)) == ["6 runs in 2 jobs: 101"]
     assert sweep.jobs == {"101_0": ["run0", "run2", "run4"], "101_1": ["run1", "run3", "run5"]}
     say(site, "squeue", "1\n2\n3\n4\n5")
     with pytest.raises(ConfigError, match="takes no more jobs"):

@@ -1,0 +1,115 @@
+"""How fast runs become tables, intervals, figures and a report; made-up runs, nothing is trained.
+
+python scripts/bench_analysis.py [--quick]: 680 runs × 40 evaluations × 30 metrics; the bootstrap against rliable's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCRIPTS = Path(__file__).parent
+ROUNDS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the resamples, for a look")
+    repetitions = 5_000 if parser.parse_args().quick else 50_000
+    root = Path(tempfile.mkdtemp(prefix="redo_lab_bench_"))
+    try:
+        _synthetic(root / "680")
+        _synthetic(root / "340", "--methods", "none", "redo", "reset", "weight_decay", "--replay-ratios", "1")
+        _tables(root / "680")
+        _bootstrap(repetitions)
+        _command("figure efficiency, 4 methods × 17 games × 5 seeds × 40 points", root,
+                 "figure", "efficiency", root / "340", "-o", root, "--repetitions", repetitions)  # fmt: skip
+        _command("figure iqm, the same runs", root, "figure", "iqm", root / "340", "-o", root)
+        _command("report of 680 runs", root, "report", root / "680", "-o", root / "report.html")
+    finally:
+        shutil.rmtree(root)
+
+
+def _synthetic(folder: Path, *words: str) -> None:
+    subprocess.run([sys.executable, SCRIPTS / "synthetic_runs.py", folder, *words], check=True, capture_output=True)
+
+
+def _tables(folder: Path) -> None:
+    from redo_lab.runs.table import load
+
+    if _drop_page_cache():
+        _told("table of 680 runs × 40 × 30, nothing in memory", [_seconds(lambda: load([folder]).metrics())])
+    _told("table of 680 runs × 40 × 30", [_seconds(lambda: load([folder]).metrics()) for _ in range(ROUNDS)])
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    runs = sorted(path.parent for path in folder.glob("*/run.json"))[:20]
+    for directory in runs:  # As long as runs at the paper's scale: 100 times the lines.
+        path = directory / "metrics.csv"
+        header, _, lines = path.read_text().partition("\n")
+        path.write_text(f"{header}\n" + lines * 100)
+    table = load(runs)
+    names = ["evaluation/return_mean"]
+    _told("20 runs of 120 000 lines each, first time", [_seconds(lambda: table.metrics(names))])
+    _told("the same, cached", [_seconds(lambda: table.metrics(names)) for _ in range(ROUNDS)])
+
+
+def _bootstrap(repetitions: int) -> None:
+    from rliable import library
+
+    from redo_lab.analysis.aggregate import METRICS, estimate
+    from redo_lab.analysis.bootstrap import Resampling
+
+    generator = np.random.default_rng(0)
+    scores = {name: generator.lognormal(size=(5, 17)) for name in "abcd"}
+    for names in (["iqm"], list(METRICS)):
+        chosen = [METRICS[name] for name in names]
+        functions: Callable[[Any], Any] = lambda x, c=chosen: np.array([function(x) for function in c])  # noqa: E731
+        theirs = _seconds(lambda f=functions: library.get_interval_estimates(scores, f, reps=repetitions))
+        resampling = Resampling(repetitions, 0)
+        ours = [
+            _seconds(lambda n=names, r=resampling: [estimate(each, n, r, name) for name, each in scores.items()])
+            for _ in range(ROUNDS)
+        ]
+        _told(f"{', '.join(names)} of 4 × 5 × 17, {repetitions} resamples", ours)
+        print(f"  rliable: {theirs:.1f} s, {theirs / statistics.median(ours):.0f} times as long", flush=True)
+
+
+def _command(what: str, folder: Path, *words: object) -> None:
+    command = [sys.executable, "-m", "redo_lab.cli", *map(str, words)]
+    _told(what, [_seconds(lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder))])
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def _told(what: str, seconds: list[float]) -> None:
+    median = statistics.median(seconds)
+    spread = f" ({min(seconds):.2f} – {max(seconds):.2f})" if len(seconds) > 1 else ""
+    print(f"{what}: {median:.2f} s{spread}", flush=True)
+
+
+def _drop_page_cache() -> bool:
+    """Only root may."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
