@@ -8,15 +8,18 @@ import types
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from omegaconf import OmegaConf
 
+from redo_lab.cli import main
 from redo_lab.config import build, parse, target_of
 from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.networks.hidden import HiddenLayer
 from redo_lab.types import Counters
 from tests.networks import q_network
+from tests.studies import make_run
 
 ROOT = Path(__file__).parent.parent
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
@@ -32,6 +35,15 @@ from redo_lab.config import require
 from redo_lab.networks.hidden import HiddenLayer
 from redo_lab.networks.surgery import Surgery, reader_columns, recycle
 from redo_lab.types import Action, Agent, Counters, Discrete, EnvSpec, Metrics, Sampler, Step
+"""
+
+
+FIGURE_PRELUDE = """
+from __future__ import annotations
+from dataclasses import dataclass
+import matplotlib as mpl, polars as pl
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.looks import STYLE, looks
 """
 
 
@@ -117,3 +129,22 @@ def test_the_sweep_of_the_docs_has_the_runs_that_it_says() -> None:
         ("replay_ratio=0.25", "schedule.iterations=10"),
         ("replay_ratio=1", "schedule.iterations=5"),
     }
+
+
+def test_the_figures_of_the_docs_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(2):
+        for game in ("pong", "qbert"):
+            make_run(tmp_path / "runs", "redo", game, seed, [1.0, 2.0], extra={"dormant/conv1_tau0p1": 5.0})
+    (tmp_path / "mine.yaml").write_text(example("A figure", "yaml"))
+    words = [str(tmp_path / "runs"), "-o", str(tmp_path), "--repetitions", "20"]
+    assert main(["figure", str(tmp_path / "mine.yaml"), *words]) == 0
+    assert set(pl.read_csv(tmp_path / "mine.csv")["metric"]) == {"dormant/conv1_tau0p1"}
+
+    module = types.ModuleType("redo_lab.analysis.figures.spread")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(FIGURE_PRELUDE + example("A figure", "python"), module.__dict__)
+    content = {"figure": {"_target_": "redo_lab.analysis.figures.spread.Spread", "width": "column", "alpha": 0.5}}
+    OmegaConf.save(OmegaConf.create(content), tmp_path / "spread.yaml")
+    assert main(["figure", str(tmp_path / "spread.yaml"), *words]) == 0
+    assert pl.read_csv(tmp_path / "spread.csv").height == 4
+    assert "A dot: a run" in (tmp_path / "spread.txt").read_text()
