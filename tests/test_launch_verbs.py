@@ -183,7 +183,7 @@ def test_retry_does_runs_without_a_job_here(
     script += "set_status(Path(sys.argv[1]), state='finished')"
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     command: Command = lambda directory: [sys.executable, "-c", script, str(directory)]  # noqa: E731
-    monkeypatch.setattr(Pool.__init__, "__defaults__", (command,))
+    monkeypatch.setattr(Pool.__init__, "__defaults__", (command, ()))
     assert main(["retry"]) == 0
     assert json.loads((tmp_path / "runs" / "exp" / "a0" / "status.json").read_text())["state"] == "finished"
     assert "1 run" in capsys.readouterr().out

@@ -45,19 +45,29 @@ class LocalLauncher(Launcher):
             again = len(planned) - len(wanted)
             print(f"{again} of {len(planned)} jobs ask for the same run as another; each is run once", file=sys.stderr)
         due = [job for job in wanted if not job.plan.finished]
-        settings = _fitted(self.pool, due)
+        gpus = _gpus(self.pool, due)
+        settings = _fitted(self.pool, due, len(gpus))
         for job in due:
             job.plan.write()
         jobs = [Job(job.name, job.plan.directory, job.plan.run["env_steps"]) for job in due]
         with display(settings.line_seconds) as shown:
-            board = Pool(settings, shown).run(jobs, finished_before=len(wanted) - len(due))
+            board = Pool(settings, shown, gpus=gpus).run(jobs, finished_before=len(wanted) - len(due))
         print(summary(board))
         if exit_code(board):
             raise SystemExit(exit_code(board))
         return []
 
 
-def _fitted(settings: Pool.Config, due: Sequence[Planned]) -> Pool.Config:
+def _gpus(settings: Pool.Config, due: Sequence[Planned]) -> list[str]:
+    """Those that the runs are shared out among: none if a run says itself where it goes (cpu, cuda:1)."""
+    from redo_lab.launch.gpus import visible
+
+    if any(job.plan.plain["device"] not in ("auto", "cuda") for job in due):
+        return []
+    return visible() if settings.gpus is None else settings.gpus
+
+
+def _fitted(settings: Pool.Config, due: Sequence[Planned], gpus: int) -> Pool.Config:
     """`settings` with as many runs at once as memory holds when their replays are full; too many asked for: refused."""
     from hydra_plugins.redo_lab_launchers._jobs import replay_bytes
     from redo_lab.config import ConfigError
@@ -67,7 +77,7 @@ def _fitted(settings: Pool.Config, due: Sequence[Planned]) -> Pool.Config:
         return settings
     largest, available = max(replay_bytes(job.plan) for job in due), available_bytes()
     fit = max(1, available // largest)
-    if min(settings.at_once(), len(due)) <= fit:
+    if min(settings.at_once(gpus), len(due)) <= fit:
         return settings
     why = f"a replay takes up to {largest / GIB:.1f} GiB of memory, {available / GIB:.1f} GiB are available"
     if settings.runs_at_once is not None:

@@ -41,6 +41,7 @@ class Child:
     ) -> None:
         """Starts it; `environment` is beside what this process has, `threads` are those of OpenMP, MKL and OpenBLAS."""
         self.running = Running(job)
+        self.environment = environment
         self.console = job.directory / CONSOLE_NAME
         limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
         with self.console.open("ab") as console:

@@ -34,24 +34,35 @@ class Pool:
 
     @dataclass
     class Config:
-        """`runs_at_once` null: as many as the cores carry, `threads_per_run` each."""
+        """null: runs_at_once as many as cores or GPUs carry, threads_per_run a fair share of the cores, gpus all."""
 
         runs_at_once: int | None
-        threads_per_run: int
+        threads_per_run: int | None
+        gpus: list[str] | None
+        runs_per_gpu: int
         refresh_seconds: float
         line_seconds: float
 
         def __post_init__(self) -> None:
-            for name in ("runs_at_once", "threads_per_run", "refresh_seconds", "line_seconds"):
+            for name in ("runs_at_once", "threads_per_run", "runs_per_gpu", "refresh_seconds", "line_seconds"):
                 value = getattr(self, name)
                 require(value is None or value > 0, f"{name} must be > 0, got {value}")
 
-        def at_once(self) -> int:
-            """How many runs go at the same time."""
-            return self.runs_at_once or max(1, len(os.sched_getaffinity(0)) // self.threads_per_run)
+        def at_once(self, gpus: int = 0) -> int:
+            """How many runs go at the same time on `gpus` GPUs; 0: on the cores."""
+            cores = len(os.sched_getaffinity(0))
+            return self.runs_at_once or gpus * self.runs_per_gpu or max(1, cores // (self.threads_per_run or 1))
 
-    def __init__(self, config: Pool.Config, display: Display, command: Command = train_command) -> None:
+        def threads(self, at_once: int) -> int:
+            """Of each of so many runs: together no more than there are cores."""
+            return self.threads_per_run or max(1, len(os.sched_getaffinity(0)) // at_once)
+
+    def __init__(
+        self, config: Pool.Config, display: Display, command: Command = train_command, gpus: Sequence[str] = ()
+    ) -> None:
+        """gpus: as CUDA_VISIBLE_DEVICES names them; each run sees the one with the fewest runs. Empty: untouched."""
         self.config = config
+        self.gpus = gpus
         self.display = display
         self.command = command
         self._children: list[Child] = []
@@ -61,7 +72,7 @@ class Pool:
         """Every job has ended, or a signal came and those under way have ended; failed ones say why in status.json."""
         for job in jobs:
             write_pending(job)
-        board = Board(self.config.at_once(), finished_before, deque(jobs))
+        board = Board(self.config.at_once(len(self.gpus)), finished_before, deque(jobs))
         with self._catching_signals():
             try:
                 self._work(board)
@@ -87,10 +98,18 @@ class Pool:
     def _start(self, board: Board) -> None:
         while board.waiting and not board.stopping and len(board.running) < board.runs_at_once:
             job = board.waiting.popleft()
-            child = Child(job, self.command(job.directory), self.config.threads_per_run)
+            # The same for all: how many threads there are decides how sums are rounded.
+            threads = self.config.threads(board.runs_at_once)
+            child = Child(job, self.command(job.directory), threads, self._free_gpu())
             self._children.append(child)
             board.running.append(child.running)
             self.display.started(child.running)
+
+    def _free_gpu(self) -> dict[str, str]:
+        if not self.gpus:
+            return {}
+        busy = [child.environment["CUDA_VISIBLE_DEVICES"] for child in self._children]
+        return {"CUDA_VISIBLE_DEVICES": min(self.gpus, key=busy.count)}
 
     def _reap(self, board: Board) -> None:
         for child in [child for child in self._children if child.process.poll() is not None]:

@@ -56,7 +56,9 @@ def _on_this_machine(chosen: Sequence[Row]) -> int:
     from redo_lab.launch.table import display, summary
 
     jobs = [Job(row.name, Path(row.directory), row.total_env_steps) for row in chosen]
-    settings = Pool.Config(runs_at_once=None, threads_per_run=1, refresh_seconds=0.5, line_seconds=30)
+    settings = Pool.Config(
+        runs_at_once=None, threads_per_run=None, gpus=None, runs_per_gpu=1, refresh_seconds=0.5, line_seconds=30
+    )
     with display(settings.line_seconds) as shown:
         board = Pool(settings, shown).run(jobs)
     print(summary(board))
