@@ -44,7 +44,7 @@ def execute(directory: Path) -> State:
         try:
             tracker = _tracker(config, tree, run, directory)
             with failing(directory, lease):
-                attempt = Attempt(config, directory, lease, stop, tracker)
+                attempt = Attempt(config, directory, lease, stop, tracker, device_of(config.device).type)
             state = attempt.run(partial(assemble, config))
             tracker.finish(state.value)
         finally:

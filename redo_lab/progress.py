@@ -38,6 +38,7 @@ class Reporter:
         log: MetricsLog,
         env_steps: int,
         lease: Lease,
+        device: str | None = None,
     ) -> None:
         """The lease is renewed with every writing of the status, which it forbids once it is lost."""
         self.config = config
@@ -46,6 +47,7 @@ class Reporter:
         self.log = log
         self.total_env_steps = env_steps
         self.lease = lease
+        self.device = device
         self.started = self.refreshed = self.lined = time.monotonic()
         self.previous = Counters()
         self.rate: float | None = None
@@ -112,6 +114,7 @@ class Reporter:
                 dormant_percent=dormant_percent(self.log.latest),
                 host=socket.gethostname(),
                 pid=os.getpid(),
+                device=self.device,
             ),
             self.lease.check,
         )

@@ -37,7 +37,10 @@ class Assemble(Protocol):
 class Attempt:
     """Holds what one attempt writes to; the lease guards all of it."""
 
-    def __init__(self, config: RunConfig, directory: Path, lease: Lease, stop: Stop, tracker: Logger) -> None:
+    def __init__(
+        self, config: RunConfig, directory: Path, lease: Lease, stop: Stop, tracker: Logger, device: str | None = None
+    ) -> None:
+        """device: the one that is used, for the record."""
         self.config = config
         self.directory = directory
         self.stop = stop
@@ -56,6 +59,7 @@ class Attempt:
             log=self.log,
             env_steps=config.training.env_steps,
             lease=lease,
+            device=device,
         )
 
     def run(self, assemble: Assemble) -> State:

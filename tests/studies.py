@@ -27,6 +27,7 @@ def make_run(
     versions: dict[str, str] | None = None,
     settings: dict[str, Any] | None = None,
     extra: dict[str, float] | None = None,
+    device: str = "cpu",
     **axes: Any,
 ) -> Path:
     """A run of one evaluation each 100 steps; extra: further metrics, the same at each."""
@@ -44,7 +45,7 @@ def make_run(
     (directory / "run.json").write_text(json.dumps(run))
     (directory / "config.yaml").write_text(json.dumps({"seed": seed, "device": "cpu", **(settings or {})}))
     reached = steps if state == "finished" else steps // 4
-    status = {"state": state, "env_steps": reached, "updates": reached, "error": error}
+    status = {"state": state, "env_steps": reached, "updates": reached, "error": error, "device": device}
     (directory / "status.json").write_text(json.dumps(status))
     lines = ["env_steps,updates,name,value"]
     for number, value in enumerate(returns, start=1):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -15,13 +16,13 @@ SCHEMA = {
     "peak_memory_mb": pl.Float64,
     "device": pl.String,
 }
-DEVICE = re.compile(r"^device: *(\S+)", re.MULTILINE)
 
 
 def costs(directories: Sequence[str]) -> pl.DataFrame:
     """A row per run directory, SCHEMA's columns: wall-clock hours, gradient steps a second over all of it, peak memory.
 
-    Null where a run has left no throughput.csv (or is not on this machine); device: as it was asked for.
+    Null where a run has left no throughput.csv (or is not on this machine). Hours of work that was lost between a
+    checkpoint and a kill are not in it.
     """
     return pl.DataFrame([_cost(Path(directory)) for directory in directories], schema=SCHEMA, orient="row")
 
@@ -49,11 +50,13 @@ def _cost(directory: Path) -> dict[str, str | float | None]:
         lines = (directory / "throughput.csv").read_text().splitlines()
         names, rows = lines[0].split(","), [line.split(",") for line in lines[1:] if line]
         values = [{name: float(value) for name, value in zip(names, line, strict=True)} for line in rows]
-        seconds, updates = values[-1]["wall_seconds"], values[-1]["updates"]
+        updates = values[-1]["updates"]
+        # Every attempt counts its own seconds from 0.
+        ends = [a["wall_seconds"] for a, b in pairwise(values) if b["wall_seconds"] < a["wall_seconds"]]
+        seconds = sum(ends) + values[-1]["wall_seconds"]
         row |= {"hours": seconds / 3600, "updates_per_s": updates / seconds if seconds else None}
         row["peak_memory_mb"] = max(value["peak_memory_mb"] for value in values)
-        match = DEVICE.search((directory / "config.yaml").read_text())
-        row["device"] = match[1] if match else None
+        row["device"] = json.loads((directory / "status.json").read_text()).get("device")
     except (OSError, ValueError, IndexError, KeyError):
         return row
     return row

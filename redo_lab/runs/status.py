@@ -26,7 +26,10 @@ class State(StrEnum):
 
 @dataclass
 class Status:
-    """A run at one moment. `heartbeat`: Unix time of this writing; `attempt`: 1 at the first start; None: not known."""
+    """A run at one moment; None: not known.
+
+    heartbeat: Unix time of this writing; attempt: 1 at the first start; device: cpu or cuda.
+    """
 
     state: State
     env_steps: int
@@ -41,6 +44,7 @@ class Status:
     dormant_percent: float | None
     host: str
     pid: int | None
+    device: str | None = None
 
 
 def write(directory: Path, status: Status, guard: Callable[[], None] | None = None) -> None:

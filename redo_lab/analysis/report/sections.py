@@ -119,9 +119,7 @@ def costs(study: Study, found: pl.DataFrame) -> str:
         ]
         for row in per_method(study.runs, found).iter_rows(named=True)
     ]
-    note = (
-        "Hours are wall clock, summed over runs; GPU-hours those of runs with device=cuda, shared GPUs counted whole."
-    )
+    note = "Hours are wall clock, summed over runs; GPU-hours those of runs on a GPU, one that is shared counted whole."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
