@@ -17,7 +17,6 @@ def main(argv: Sequence[str]) -> int:
     add_selection(made, runs="*")
     made.add_argument("-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="report.html")
     made.add_argument("--title", help="default: the names of the experiments")
-    made.add_argument("--mixed-steps", action="store_true", help="methods may differ in length (equal gradient steps)")
     return guarded("report", _report, made.parse_args(argv))
 
 
@@ -28,7 +27,7 @@ def _report(arguments: argparse.Namespace) -> None:
     if arguments.output.suffix != ".html":
         raise ValueError(f"-o {arguments.output}: must end with .html")
     table = table_of(arguments)
-    study = study_of(arguments, table, mixed_steps=arguments.mixed_steps)
+    study = study_of(arguments, table)
     title = arguments.title or "redo_lab: " + ", ".join(sorted(set(table.runs["experiment"])))
     text = build(study, table, resampling_of(arguments), title, arguments.output)
     with whole_file(arguments.output) as temporary:

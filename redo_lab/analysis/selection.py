@@ -40,6 +40,7 @@ def add_selection(made: argparse.ArgumentParser, *, runs: str = "+") -> None:
     )
     made.add_argument("--confidence", type=float, default=0.95, metavar="P", help="of the intervals (default: 0.95)")
     made.add_argument("--resample-games", action="store_true", help="resample games, too, as if they were a sample")
+    made.add_argument("--mixed-steps", action="store_true", help="methods may differ in length (equal gradient steps)")
     made.add_argument(
         "--allow-missing", action="store_true", help="go on with what is common, and say what is left out"
     )
@@ -111,7 +112,7 @@ def study_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool =
         arguments.by,
         normalisation_of(arguments),
         allow_missing=arguments.allow_missing,
-        mixed_steps=mixed_steps,
+        mixed_steps=mixed_steps or arguments.mixed_steps,
     )
 
 
