@@ -65,11 +65,14 @@ def test_figures_are_pngs_of_a_readable_size(tmp_path: Path) -> None:
         "curves.csv",
         "curves.png",
         "curves.txt",
+        "dormancy.csv",
+        "dormancy.png",
+        "dormancy.txt",
         "iqm.csv",
         "iqm.png",
         "iqm.txt",
     ]
-    for name, width in (("iqm.png", 3.25), ("curves.png", 6.75)):
+    for name, width in (("iqm.png", 3.25), ("curves.png", 6.75), ("dormancy.png", 6.75)):
         image = matplotlib.image.imread(tmp_path / "new" / "out" / name)
         assert image.shape[1] == width * 300
         assert 0.3 < image[..., :3].mean() < 0.999

@@ -1,4 +1,4 @@
-"""`redo-lab aggregate`: runs to a table in the terminal, a CSV and two figures."""
+"""`redo-lab aggregate`: runs to a table in the terminal, a CSV and a few figures."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 METRICS = ("iqm", "median", "mean", "optimality_gap")
 NARROW_COLUMNS = 130
+FEW_GAMES = 4
+"""So many get a panel each."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +50,11 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
     source = Source(study, table, resampling)
-    for name, figure in (("iqm", "iqm"), ("curves", "learning_curves" if len(study.games) <= 4 else "efficiency")):
+    few = len(study.games) <= FEW_GAMES
+    figures = {"iqm": "iqm", "curves": "learning_curves" if few else "efficiency"}
+    if few and summary.threshold is not None:
+        figures["dormancy"] = "dormancy"
+    for name, figure in figures.items():
         files += save(read(figure).kind.draw(source), study, output, name, ["png"])[:1]
     _print(summary, files)
 
