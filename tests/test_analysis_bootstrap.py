@@ -95,6 +95,15 @@ def test_every_statistic_is_that_of_its_resample() -> None:
             assert drawn[at] == pytest.approx(METRICS[name](matrix), rel=1e-12), (tasks, name)
 
 
+def test_every_profile_is_that_of_its_resample() -> None:
+    thresholds = [-1.0, float(X[2, 3]), 1.0, 100.0]
+    resamples = Resamples(5, 17, Resampling(50, 3), "m")
+    drawn = resamples.profile(X, thresholds)
+    for at in range(50):
+        matrix = np.stack([X[resamples._drawn[game, :, at], game] for game in range(17)], axis=1)
+        assert drawn[:, at] == pytest.approx([(matrix > threshold).mean() for threshold in thresholds], rel=1e-12)
+
+
 @pytest.mark.parametrize("shape", [(2, 1), (5, 60), (300, 3)])
 def test_counts_hold_for_few_and_for_many_runs(shape: tuple[int, int]) -> None:
     """More than 255 runs, or seeds, don't overflow a byte."""
