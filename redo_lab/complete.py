@@ -1,10 +1,14 @@
-"""Tab completion for the shell: verbs, config groups and keys. `eval "$(redo-lab -sc install=bash)"` turns it on."""
+"""Tab completion for the shell: verbs, sweeps, figures, config groups and keys. `eval "$(redo-lab -sc install=bash)"` turns it on."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Sequence
+
+
+NAMED = ("sweep", "figure")
+"""Verbs whose first word is a name."""
 
 
 def main(words: Sequence[str], verbs: Iterable[str]) -> int:
@@ -15,15 +19,25 @@ def main(words: Sequence[str], verbs: Iterable[str]) -> int:
     if len(line) == 2:
         print(" ".join(verb for verb in verbs if verb.startswith(line[1])))
         return 0
-    if line[1] != "train":
+    if line[1] in NAMED and len(line) == 3:
+        print(" ".join(name for name in _names(line[1]) if name.startswith(line[2])))
+        return 0
+    if line[1] not in ("train", "sweep"):
         return 0
     chosen = _options(line[-1])
     if chosen:
         print(" ".join(chosen))
         return 0
-    os.environ["COMP_LINE"] = " ".join([line[0], *line[2:]])
+    os.environ["COMP_LINE"] = " ".join([line[0], *line[3 if line[1] == "sweep" else 2 :]])
     os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
     return _hydra(words)
+
+
+def _names(verb: str) -> list[str]:
+    from redo_lab.analysis.figure_command import names as figures
+    from redo_lab.sweep import names as sweeps
+
+    return sweeps() if verb == "sweep" else figures()
 
 
 def _options(word: str) -> list[str]:

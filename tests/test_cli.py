@@ -41,6 +41,9 @@ def test_an_unknown_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
         ("redo-lab train recycler=red", "recycler=redo"),
         ("redo-lab train env=minatar/s", "env=minatar/seaquest env=minatar/space_invaders"),
         ("redo-lab train agent.learning", "agent.learning_rate="),
+        ("redo-lab sweep fig10_d", "fig10_dqn fig10_drq"),
+        ("redo-lab sweep fig1 recycler=red", "recycler=redo"),
+        ("redo-lab figure eff", "efficiency"),
         ("redo-lab aggregate x", ""),
     ],
 )
