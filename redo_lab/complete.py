@@ -1,11 +1,10 @@
-"""Tab completion for the shell: verbs, sweeps, figures, config groups and keys. `eval "$(redo-lab -sc install=bash)"` turns it on."""
+"""Tab completion of verbs, sweeps, figures, groups and keys: `eval "$(redo-lab -sc install=bash)"` turns it on."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Sequence
-
 
 NAMED = ("sweep", "figure")
 """Verbs whose first word is a name."""
