@@ -71,14 +71,14 @@ class Resamples:
     def __init__(self, seeds: int, games: int, resampling: Resampling, name: str = "") -> None:
         self.seeds, self.games, self.repetitions = seeds, games, resampling.repetitions
         generator = np.random.default_rng([resampling.seed, zlib.crc32(name.encode())])
-        small = np.uint8 if seeds <= 256 else np.uint32
+        small = np.min_scalar_type(seeds - 1)
         self._drawn = generator.integers(0, seeds, (games, seeds, self.repetitions), dtype=small)
         self._tasks = generator.integers(0, games, (games, self.repetitions)) if resampling.tasks else None
 
     @cached_property
     def counts(self) -> NDArray[np.unsignedinteger]:
         """How often each run is in each resample: [games × seeds, repetitions], the runs of a game together."""
-        small = np.uint8 if self.games * self.seeds <= 255 else np.uint32
+        small = np.min_scalar_type(self.games * self.seeds)
         per_draw = [(self._drawn == seed).sum(axis=1, dtype=small) for seed in range(self.seeds)]
         counts = np.stack(per_draw, axis=1)  # [drawn game, seed, repetitions]
         if self._tasks is not None:
