@@ -70,7 +70,6 @@ class Wandb:
         """Starts the W&B run below `directory`; raises ConfigError when it cannot start."""
         self._frame_skip = frame_skip
         self._broken = False
-        self._known = known(directory)
         axes = run["axes"]
         group = cell(axes)
         try:
@@ -98,6 +97,7 @@ class Wandb:
         for axis in ("env_steps", "updates", "frames"):
             self._run.define_metric(axis, hidden=True)
         self._run.define_metric("*", step_metric="env_steps")
+        self._known = known(directory, self._run.starting_step if config.mode is Mode.online else None)
         for row in written(directory):
             self.log([row])
             self._known[row.env_steps, row.updates].update(row.values)
@@ -139,12 +139,23 @@ class Wandb:
             self._give_up(error)
 
 
-def known(directory: Path) -> dict[Moment, set[str]]:
-    """The values that W&B has of the run in `directory`, by its own files: a process that died may have lost some."""
-    found: dict[Moment, set[str]] = defaultdict(set)
+def known(directory: Path, steps: int | None) -> dict[Moment, set[str]]:
+    """The values that W&B has of the run in `directory`, by its own files: a process that died may have lost some.
+
+    steps: how many rows its server has; None: offline, where the files are all there is.
+    """
+    rows: dict[tuple[str, int], Mapping[str, Any]] = {}
     for path in wandb_files.files(directory / "wandb"):
-        for row in wandb_files.history(path):
-            found[row["env_steps"], row["updates"]].update(row)
+        own = {row["_step"]: row for row in wandb_files.history(path)}
+        if steps is None:
+            rows |= {(str(path), step): row for step, row in own.items()}
+        else:
+            # An attempt begins where the server's rows ended: later ones of those before it never came there.
+            kept = {key: row for key, row in rows.items() if key[1] < min(own, default=steps)}
+            rows = kept | {("", step): row for step, row in own.items() if step < steps}
+    found: dict[Moment, set[str]] = defaultdict(set)
+    for row in rows.values():
+        found[row["env_steps"], row["updates"]].update(row)
     return found
 
 
