@@ -21,7 +21,7 @@ from wandb.proto import wandb_internal_pb2
 
 from redo_lab.config import ConfigError, build, parse
 from redo_lab.loggers.none import NoLogger
-from redo_lab.loggers.wandb import IDENTITY, Mode, Wandb, cell, tags, wandb_id
+from redo_lab.loggers.wandb import IDENTITY, Mode, Wandb, cell, known, tags, wandb_id
 from redo_lab.runs.record import Record
 from redo_lab.types import Logger, Row
 
@@ -343,3 +343,20 @@ def test_a_run_outlives_wandbs_process_and_its_next_attempt_sends_what_is_missin
     assert sorted(sent) == sorted(
         (row.env_steps, name, number(value)) for row in all_rows for name, value in row.values.items()
     )
+
+
+def test_online_only_the_rows_that_the_server_has_count_as_sent(tmp_path: Path) -> None:
+    logger = start("wandb_offline", tmp_path)
+    for row in ROWS:
+        logger.log([row])
+    logger.finish("preempted")
+    assert set(known(tmp_path, None)) == {(100, 25), (200, 50)}
+    assert "evaluation/return" in known(tmp_path, 3)[200, 50]
+    assert "evaluation/return" not in known(tmp_path, 2)[200, 50]
+    assert set(known(tmp_path, 1)) == {(100, 25)}
+    assert known(tmp_path, 0) == {}
+    # A second attempt from the server's first row on: what the first one had after it never arrived.
+    again = start("wandb_offline", tmp_path)
+    again.log([Row(300, 75, {"train/loss": 3.0})])
+    again.finish("finished")
+    assert set(known(tmp_path, 3)) == {(300, 75)}

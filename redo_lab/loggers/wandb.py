@@ -147,12 +147,12 @@ def known(directory: Path, steps: int | None) -> dict[Moment, set[str]]:
     rows: dict[tuple[str, int], Mapping[str, Any]] = {}
     for path in wandb_files.files(directory / "wandb"):
         own = {row["_step"]: row for row in wandb_files.history(path)}
-        if steps is None:
-            rows |= {(str(path), step): row for step, row in own.items()}
-        else:
+        if steps is not None and own:
             # An attempt begins where the server's rows ended: later ones of those before it never came there.
-            kept = {key: row for key, row in rows.items() if key[1] < min(own, default=steps)}
-            rows = kept | {("", step): row for step, row in own.items() if step < steps}
+            rows = {key: row for key, row in rows.items() if key[1] < min(own)}
+        rows |= {(str(path), step): row for step, row in own.items()}
+    if steps is not None:
+        rows = {key: row for key, row in rows.items() if key[1] < steps}
     found: dict[Moment, set[str]] = defaultdict(set)
     for row in rows.values():
         found[row["env_steps"], row["updates"]].update(row)
