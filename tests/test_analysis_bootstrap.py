@@ -141,6 +141,18 @@ def test_a_difference_is_zero_to_itself_and_has_the_spread_of_two() -> None:
     assert better.low > 0
 
 
+def test_a_paired_difference_knows_what_the_seeds_have_in_common() -> None:
+    scores = np.random.default_rng(3).normal(size=(10, 8))
+    paired = Resampling(2000, 0, paired=True)
+    found = difference(("a", scores + 1), ("b", scores), paired)
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
+    shuffled = difference(("a", scores + 1), ("b", scores[::-1]), paired)
+    assert shuffled.low is not None
+    assert shuffled.low < 0.9
+    with pytest.raises(ValueError, match="a and b can't be paired: 10 and 9 seeds"):
+        difference(("a", scores), ("b", scores[:9]), paired)
+
+
 def test_the_interval_of_a_method_does_not_depend_on_the_others_and_two_are_independent() -> None:
     first, second = (Resamples(5, 17, OURS, name).iqm(X) for name in ("a", "b"))
     assert (Resamples(5, 17, OURS, "a").iqm(X) == first).all()

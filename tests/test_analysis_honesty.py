@@ -117,6 +117,15 @@ def test_methods_may_differ_in_length_where_that_is_the_point(tmp_path: Path) ->
     assert study(tmp_path, mixed_steps=True).methods == ("RR 0.25", "RR 1")
 
 
+def test_only_the_same_seeds_can_be_paired(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_grid(tmp_path / "runs", seeds=3)
+    words = ["figure", "improvement", str(tmp_path / "runs"), "-o", str(tmp_path), "--repetitions", "20", "--paired"]
+    assert main(words) == 0
+    remove(tmp_path / "runs")
+    assert main([*words, "--allow-missing"]) == 2
+    assert "--paired needs the same seeds of every method (none: 0, 1, 2; redo: 0, 2)" in capsys.readouterr().err
+
+
 def test_suites_have_nothing_in_common(tmp_path: Path) -> None:
     make_run(tmp_path, "none", "pong", 0, [1.0])
     make_run(tmp_path, "redo", "pong", 0, [1.0], suite="minatar")

@@ -30,6 +30,7 @@ ROWS_AT_ONCE = 64
 class Resampling:
     """How intervals are drawn: the same values give the same intervals.
 
+    paired: a difference draws the same seeds of both methods, as if these had something in common.
     method: percentile, basic or bc (bias-corrected); tasks: games are drawn, too, as if there were more of them.
     """
 
@@ -38,6 +39,7 @@ class Resampling:
     method: str = "percentile"
     tasks: bool = False
     confidence: float = 0.95
+    paired: bool = False
 
     def __post_init__(self) -> None:
         if self.repetitions < 1:

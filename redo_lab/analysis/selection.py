@@ -40,6 +40,7 @@ def add_selection(made: argparse.ArgumentParser, *, runs: str = "+") -> None:
     )
     made.add_argument("--confidence", type=float, default=0.95, metavar="P", help="of the intervals (default: 0.95)")
     made.add_argument("--resample-games", action="store_true", help="resample games, too, as if they were a sample")
+    made.add_argument("--paired", action="store_true", help="differences pair the runs of one seed")
     made.add_argument("--mixed-steps", action="store_true", help="methods may differ in length (equal gradient steps)")
     made.add_argument(
         "--allow-missing", action="store_true", help="go on with what is common, and say what is left out"
@@ -92,7 +93,12 @@ def resampling_of(arguments: argparse.Namespace) -> Resampling:
     from redo_lab.analysis.bootstrap import Resampling
 
     return Resampling(
-        arguments.repetitions, arguments.seed, arguments.interval, arguments.resample_games, arguments.confidence
+        arguments.repetitions,
+        arguments.seed,
+        arguments.interval,
+        arguments.resample_games,
+        arguments.confidence,
+        arguments.paired,
     )
 
 
@@ -107,13 +113,17 @@ def study_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool =
     """The study that the runs make up."""
     from redo_lab.analysis.study import collect
 
-    return collect(
+    study = collect(
         table,
         arguments.by,
         normalisation_of(arguments),
         allow_missing=arguments.allow_missing,
         mixed_steps=mixed_steps or arguments.mixed_steps,
     )
+    if arguments.paired and len(set(study.seeds.values())) > 1:
+        each = "; ".join(f"{method}: {', '.join(map(str, seeds))}" for method, seeds in study.seeds.items())
+        raise ValueError(f"--paired needs the same seeds of every method ({each})")
+    return study
 
 
 def _below_root(path: Path) -> Path:

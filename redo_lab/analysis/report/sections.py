@@ -44,8 +44,9 @@ def summary(found: Summary, resampling: Resampling) -> str:
         if found.threshold is not None:
             row.append(Cell(f"{found.dormancy[method]:.1f}", found.dormancy[method]))
         rows.append(row)
+    how = "by the same seeds" if resampling.paired else "independently"
     note = f"Scores: {study.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
-    note += f"In brackets: {resampling.described}. A difference whose bracket holds 0 is not shown to be one."
+    note += f"In brackets: {resampling.described}; differences are resampled {how}. A difference whose bracket holds 0 is not shown to be one."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
