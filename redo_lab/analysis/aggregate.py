@@ -56,7 +56,7 @@ def estimate(scores: Scores, names: Sequence[str], resampling: Resampling, metho
 def difference(first: tuple[str, Scores], second: tuple[str, Scores], resampling: Resampling) -> Estimate:
     """IQM of the first (name, seeds × games) minus that of the second, over the same games.
 
-    Resampled independently, or by the same seeds if `resampling` is paired: ValueError if there are not as many of both.
+    Resampled independently, or by the same seeds if `resampling` is paired (ValueError: not as many of both).
     """
     (name, scores), (other_name, other) = first, second
     value = METRICS["iqm"](scores) - METRICS["iqm"](other)

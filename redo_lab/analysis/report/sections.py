@@ -46,7 +46,8 @@ def summary(found: Summary, resampling: Resampling) -> str:
         rows.append(row)
     how = "by the same seeds" if resampling.paired else "independently"
     note = f"Scores: {study.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
-    note += f"In brackets: {resampling.described}; differences are resampled {how}. A difference whose bracket holds 0 is not shown to be one."
+    note += f"In brackets: {resampling.described}; differences are resampled {how}. "
+    note += "A difference whose bracket holds 0 is not shown to be one."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
