@@ -7,19 +7,19 @@ import sys
 from collections.abc import Sequence
 
 VERBS = {
-    "train": ("redo_lab.train", "train one run, or a sweep with -m (Hydra overrides)"),
-    "sweep": ("redo_lab.sweep", "every run of a figure of the paper, or of a sweep file of one's own"),
-    "status": ("redo_lab.launch.status_command", "how runs stand: running, waiting, lost, failed; --watch, --json"),
-    "wait": ("redo_lab.launch.wait_command", "return when every run has ended"),
-    "cancel": ("redo_lab.launch.cancel_command", "end jobs and processes; the runs save"),
-    "retry": ("redo_lab.launch.retry_command", "do failed and lost runs again, from their checkpoints"),
-    "logs": ("redo_lab.launch.logs_command", "what one run has said; -f follows"),
-    "errors": ("redo_lab.launch.errors_command", "why runs failed, each reason once"),
-    "runs": ("redo_lab.analysis.runs_command", "the table of runs: choose, show, export as CSV or Parquet"),
-    "diff": ("redo_lab.analysis.diff_command", "in what two runs differ: settings, code, metrics and from where on"),
-    "figure": ("redo_lab.analysis.figure_command", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
-    "report": ("redo_lab.analysis.report_command", "one HTML file: summary, figures, curves to look into, cost, runs"),
-    "aggregate": ("redo_lab.analysis.command", "aggregate finished runs: IQM with confidence intervals, figures"),
+    "train": ("redo_lab.commands.train", "train one run, or a sweep with -m (Hydra overrides)"),
+    "sweep": ("redo_lab.commands.sweep", "every run of a figure of the paper, or of a sweep file of one's own"),
+    "status": ("redo_lab.commands.status", "how runs stand: running, waiting, lost, failed; --watch, --json"),
+    "wait": ("redo_lab.commands.wait", "return when every run has ended"),
+    "cancel": ("redo_lab.commands.cancel", "end jobs and processes; the runs save"),
+    "retry": ("redo_lab.commands.retry", "do failed and lost runs again, from their checkpoints"),
+    "logs": ("redo_lab.commands.logs", "what one run has said; -f follows"),
+    "errors": ("redo_lab.commands.errors", "why runs failed, each reason once"),
+    "runs": ("redo_lab.commands.runs", "the table of runs: choose, show, export as CSV or Parquet"),
+    "diff": ("redo_lab.commands.diff", "in what two runs differ: settings, code, metrics and from where on"),
+    "figure": ("redo_lab.commands.figure", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
+    "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
+    "aggregate": ("redo_lab.commands.aggregate", "aggregate finished runs: IQM with confidence intervals, figures"),
 }
 
 HELP = """redo-lab: plasticity experiments in deep reinforcement learning
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the verb in `argv`: 0 done, 1 failed, 2 a mistake in what was asked, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["-sc"]:
-        from redo_lab.complete import main as complete
+        from redo_lab.commands.complete import main as complete
 
         return complete(words, VERBS)
     if not words or words[0] in ("-h", "--help", "help"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from redo_lab.networks.hidden import HiddenLayer, Network
+    from redo_lab.neurons.layers import HiddenLayer, Network
 
 Metrics: TypeAlias = "dict[str, Tensor]"
 """Name → 0-d tensor, left on the device until the log is flushed."""

@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from redo_lab.checkpointing import Checkpointer
+from redo_lab.attempt.checkpointer import Checkpointer
+from redo_lab.attempt.execute import assemble, set_up_torch
+from redo_lab.attempt.metrics_log import MetricsLog
+from redo_lab.commands.train import CONF
 from redo_lab.config import RunConfig, register_resolvers, resolve, run_config
-from redo_lab.execute import assemble, set_up_torch
-from redo_lab.loop import Loop
-from redo_lab.metrics_log import MetricsLog
-from redo_lab.replay import TRUNCATED, Replay
+from redo_lab.replay.ring import TRUNCATED, Replay
 from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.record import Offsets
-from redo_lab.train import CONF
+from redo_lab.studies.online import Loop
 from redo_lab.types import Counters
 
 INTERVAL_SECONDS = 300

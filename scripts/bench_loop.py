@@ -62,10 +62,10 @@ def ours(ratio: float, threads: int) -> float:
     """Agent steps a second of our loop after warm-up."""
     from hydra import compose, initialize_config_dir
 
+    from redo_lab.attempt.execute import assemble, set_up_torch
+    from redo_lab.attempt.metrics_log import MetricsLog
+    from redo_lab.commands.train import CONF
     from redo_lab.config import register_resolvers, resolve, run_config
-    from redo_lab.execute import assemble, set_up_torch
-    from redo_lab.metrics_log import MetricsLog
-    from redo_lab.train import CONF
     from redo_lab.types import Counters
 
     timed = TIMED_ENV_STEPS[ratio]

@@ -30,7 +30,7 @@ Returns = tuple[list[float], list[tuple[int, float]]]
 
 
 @dataclass(frozen=True)
-class Study:
+class ScoreTable:
     """`ours`: overrides of redo-lab train; `peer`: SB3's agent, for scripts/peer_sb3.py.
 
     training: score the games played while training, in the last third, instead of the evaluations.
@@ -47,7 +47,7 @@ class Study:
 
 
 STUDIES = [
-    Study(
+    ScoreTable(
         "cartpole",
         50_000,
         20,
@@ -56,7 +56,7 @@ STUDIES = [
         seeds=5,
         note="DQN on CartPole-v1, replay ratio 1",
     ),
-    Study(
+    ScoreTable(
         "minatar",
         100_000,
         20,
@@ -65,7 +65,7 @@ STUDIES = [
         "dqn",
         note="DQN on MinAtar Breakout, replay ratio 0.25, ε decays over 25k steps",
     ),
-    Study(
+    ScoreTable(
         "sac",
         30_000,
         10,
@@ -75,7 +75,7 @@ STUDIES = [
         seeds=2,
         note="SAC on HalfCheetah-v5, replay ratio 1, 5000 random steps",
     ),
-    Study(
+    ScoreTable(
         "drq",
         6_000,
         3,
@@ -112,7 +112,7 @@ def main() -> int:
     return 0
 
 
-def report(studies: list[Study], finals: dict[tuple[str, str, int], float]) -> list[str]:
+def report(studies: list[ScoreTable], finals: dict[tuple[str, str, int], float]) -> list[str]:
     """A table: the final return of every seed, and mean ± standard deviation."""
     lines = ["| study | agent steps | code | final return of each seed | mean ± std |", "|---|---|---|---|---|"]
     for study in studies:
@@ -125,7 +125,7 @@ def report(studies: list[Study], finals: dict[tuple[str, str, int], float]) -> l
     return lines
 
 
-def final_return(study: Study, code: str, seed: int) -> float:
+def final_return(study: ScoreTable, code: str, seed: int) -> float:
     """The leg's final return, from disk where it was finished before."""
     evaluations, games = _ours(study, seed) if code == "ours" else _peer(study, seed)
     if study.training:
@@ -134,7 +134,7 @@ def final_return(study: Study, code: str, seed: int) -> float:
     return statistics.mean(evaluations[-last:])
 
 
-def _overrides(study: Study, seed: int) -> list[str]:
+def _overrides(study: ScoreTable, seed: int) -> list[str]:
     length = [
         f"schedule.iterations={study.evaluations}",
         f"schedule.iteration_env_steps={study.env_steps // study.evaluations}",
@@ -143,8 +143,8 @@ def _overrides(study: Study, seed: int) -> list[str]:
     return [*study.ours, *length, *fixed]
 
 
-def _ours(study: Study, seed: int) -> Returns:
-    words = [sys.executable, "-m", "redo_lab.train", *_overrides(study, seed)]
+def _ours(study: ScoreTable, seed: int) -> Returns:
+    words = [sys.executable, "-m", "redo_lab.commands.train", *_overrides(study, seed)]
     done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")
@@ -155,7 +155,7 @@ def _ours(study: Study, seed: int) -> Returns:
     return evaluations, games
 
 
-def _peer(study: Study, seed: int) -> Returns:
+def _peer(study: ScoreTable, seed: int) -> Returns:
     result = FOLDER / study.name / f"sb3-s{seed}-{study.env_steps}.json"
     if not result.exists():
         result.parent.mkdir(exist_ok=True)

@@ -18,11 +18,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
+from redo_lab.commands.mistakes import groups
+from redo_lab.commands.train import CONF, quoted
 from redo_lab.config import RunConfig, build, register_resolvers, resolve, run_config
-from redo_lab.mistakes import groups
 from redo_lab.runs.atomic import write_json
 from redo_lab.seeding import Seeds
-from redo_lab.train import CONF, quoted
 from redo_lab.types import Discrete
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from redo_lab.commands.mistakes import options
+from redo_lab.commands.train import CONF
 from redo_lab.config import parse, run_config
-from redo_lab.mistakes import options
-from redo_lab.train import CONF
-from tests.composing import composed, planned
+from tests.helpers.composing import composed, planned
 
 
 def test_the_default_is_the_paper_s_default_setting() -> None:
@@ -27,7 +27,7 @@ def test_the_default_is_the_paper_s_default_setting() -> None:
     assert (agent["warmup_env_steps"], agent["update_period_env_steps"], agent["loss"]) == (20_000, 4, "huber")
     assert plain["replay"]["capacity"] == 1_000_000
     assert plain["evaluation"] == {
-        "_target_": "redo_lab.evaluation.Evaluation",
+        "_target_": "redo_lab.studies.evaluation.Evaluation",
         "env_steps": 125_000,
         "episodes": None,
         "epsilon": 0.001,

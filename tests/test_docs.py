@@ -16,10 +16,10 @@ from omegaconf import OmegaConf
 from redo_lab.cli import main
 from redo_lab.config import build, parse, target_of
 from redo_lab.launch.sweep_file import SweepFile
-from redo_lab.networks.hidden import HiddenLayer
+from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.types import Counters
-from tests.networks import q_network
-from tests.studies import make_run
+from tests.helpers.networks import q_network
+from tests.helpers.studies import make_run
 
 ROOT = Path(__file__).parent.parent
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
@@ -32,8 +32,8 @@ import numpy as np, torch
 from numpy.typing import NDArray
 from torch import Tensor
 from redo_lab.config import require
-from redo_lab.networks.hidden import HiddenLayer
-from redo_lab.networks.surgery import Surgery, reader_columns, recycle
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.surgery import Surgery, reader_columns, recycle
 from redo_lab.types import Action, Agent, Counters, Discrete, EnvSpec, Metrics, Sampler, Step
 """
 

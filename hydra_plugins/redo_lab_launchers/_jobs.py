@@ -14,7 +14,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from redo_lab.prepare import Plan
+    from redo_lab.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def without_duplicates(planned: Sequence[Planned]) -> list[Planned]:
 def replay_bytes(plan: Plan) -> int:
     """The memory that the full replay of a run takes."""
     from redo_lab.config import parse, run_config, target_of
-    from redo_lab.replay import bytes_needed
+    from redo_lab.replay.memory import bytes_needed
 
     config = run_config(plan.plain)
     spec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
@@ -86,7 +86,7 @@ class _Seeds:
     def _plan(self, overrides: Sequence[str]) -> tuple[Plan, bool]:
         """The plan, and whether anything in the config refers to the seed."""
         from redo_lab.config import resolve
-        from redo_lab.prepare import plan
+        from redo_lab.plan import plan
 
         composed = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])

@@ -71,7 +71,7 @@ def _fitted(settings: Pool.Config, due: Sequence[Planned], gpus: int) -> Pool.Co
     """`settings` with as many runs at once as memory holds when their replays are full; too many asked for: refused."""
     from hydra_plugins.redo_lab_launchers._jobs import replay_bytes
     from redo_lab.config import ConfigError
-    from redo_lab.replay import GIB, available_bytes
+    from redo_lab.replay.memory import GIB, available_bytes
 
     if not due:
         return settings

@@ -76,7 +76,7 @@ class SlurmLauncher(Launcher):
 def _check_memory(config: Slurm.Config, due: Sequence[Planned]) -> None:
     from hydra_plugins.redo_lab_launchers._jobs import replay_bytes
     from redo_lab.config import require
-    from redo_lab.replay import GIB
+    from redo_lab.replay.memory import GIB
 
     if config.mem_gb is not None:
         largest = max(replay_bytes(job.plan) for job in due) / GIB

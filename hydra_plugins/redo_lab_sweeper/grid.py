@@ -40,9 +40,9 @@ class GridSweeper(Sweeper):
         self.jobs_launcher.launch(jobs, initial_job_idx=0)
 
     def _values(self, word: str) -> list[str]:
+        from redo_lab.commands.mistakes import groups
+        from redo_lab.commands.train import CONF, quoted
         from redo_lab.config import ConfigError
-        from redo_lab.mistakes import groups
-        from redo_lab.train import CONF, quoted
 
         (override,) = OverridesParser.create(self.context.config_loader).parse_overrides([quoted(word, groups(CONF))])
         key = override.get_key_element()

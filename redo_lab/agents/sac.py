@@ -16,8 +16,8 @@ from torch.nn import functional
 from redo_lab.config import ConfigError, require
 from redo_lab.networks.actor_critic import Actor, Critic, TwinCritics, squashed
 from redo_lab.networks.adam import AdamConfig
-from redo_lab.networks.hidden import HiddenLayer, Network
 from redo_lab.networks.q_network import TorsoBuilder
+from redo_lab.neurons.layers import HiddenLayer, Network
 from redo_lab.seeding import Seeds
 from redo_lab.types import Action, Box, EnvSpec, Metrics, Observation, Transition
 

@@ -16,8 +16,8 @@ from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 from redo_lab.config import ConfigError, require
 from redo_lab.networks.adam import AdamConfig
 from redo_lab.networks.augment import Augmentation
-from redo_lab.networks.hidden import HiddenLayer, Network
 from redo_lab.networks.q_network import QNetwork, TorsoBuilder
+from redo_lab.neurons.layers import HiddenLayer, Network
 from redo_lab.seeding import Seeds
 from redo_lab.types import Action, Discrete, EnvSpec, Metrics, Observation, Transition
 

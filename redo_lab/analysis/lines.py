@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from redo_lab.analysis.aggregate import POINTS, over_time
 from redo_lab.analysis.bootstrap import Resampling, Scores
-from redo_lab.analysis.study import ENOUGH_SEEDS, Study
+from redo_lab.analysis.score_table import ENOUGH_SEEDS, ScoreTable
 from redo_lab.config import nearest
 from redo_lab.runs.names import DORMANT_TOTAL, tau_text, tau_value
 from redo_lab.runs.table import Table
@@ -45,7 +45,7 @@ class Asked:
     smooth: int = 1
 
 
-def expanded(patterns: Sequence[str], study: Study, table: Table) -> list[str]:
+def expanded(patterns: Sequence[str], study: ScoreTable, table: Table) -> list[str]:
     """The metrics that match `patterns` (`dormant/*_tau*`) and that every run of the study has.
 
     A pattern that ends with `_tau*` takes the largest τ. ValueError for one that nothing matches.
@@ -65,7 +65,7 @@ def expanded(patterns: Sequence[str], study: Study, table: Table) -> list[str]:
     return list(chosen)
 
 
-def dormancy_threshold(study: Study, table: Table) -> float | None:
+def dormancy_threshold(study: ScoreTable, table: Table) -> float | None:
     """The largest τ whose total dormant % every run of the study logged."""
     try:
         (name,) = expanded([f"{DORMANT_TOTAL}*"], study, table)
@@ -74,7 +74,7 @@ def dormancy_threshold(study: Study, table: Table) -> float | None:
     return tau_value(name.removeprefix(DORMANT_TOTAL))
 
 
-def final_dormancy(study: Study, table: Table, threshold: float) -> dict[str, float]:
+def final_dormancy(study: ScoreTable, table: Table, threshold: float) -> dict[str, float]:
     """Method → mean over its runs of the last total dormant % (0 to 100) at `threshold`."""
     last = (
         table.metrics([DORMANT_TOTAL + tau_text(threshold)])
@@ -86,13 +86,13 @@ def final_dormancy(study: Study, table: Table, threshold: float) -> dict[str, fl
     return dict(last.group_by("method").agg(pl.col("value").mean()).iter_rows())
 
 
-def rows_of(study: Study, table: Table, metrics: Sequence[str]) -> pl.DataFrame:
+def rows_of(study: ScoreTable, table: Table, metrics: Sequence[str]) -> pl.DataFrame:
     """The values of `metrics` of the runs of the study, with their `method`."""
     return table.metrics(metrics).join(study.runs.select("directory", "method"), on="directory")
 
 
 def curves(
-    study: Study, rows: pl.DataFrame, asked: Asked, games: Sequence[str], resampling: Resampling
+    study: ScoreTable, rows: pl.DataFrame, asked: Asked, games: Sequence[str], resampling: Resampling
 ) -> dict[str, Curve]:
     """A curve for each method whose runs of `games` share points; `rows` as `rows_of` gives them."""
     chosen = rows.filter((pl.col("name") == asked.metric) & pl.col("game").is_in(list(games)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from redo_lab.analysis.bootstrap import Resampling
     from redo_lab.analysis.normalise import Normalisation
-    from redo_lab.analysis.study import Study
+    from redo_lab.analysis.score_table import ScoreTable
     from redo_lab.runs.table import Table
 
 ROOT = Path("runs")
@@ -109,9 +109,9 @@ def normalisation_of(arguments: argparse.Namespace) -> Normalisation | None:
     return Normalisation(arguments.normalisation) if arguments.normalisation else None
 
 
-def study_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool = False) -> Study:
+def study_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool = False) -> ScoreTable:
     """The study that the runs make up."""
-    from redo_lab.analysis.study import collect
+    from redo_lab.analysis.score_table import collect
 
     study = collect(
         table,

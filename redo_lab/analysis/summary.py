@@ -16,7 +16,7 @@ from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.lines import dormancy_threshold, final_dormancy
 from redo_lab.analysis.normalise import Normalisation
 from redo_lab.analysis.output import whole_file
-from redo_lab.analysis.study import Study
+from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.table import Table
 
 MOST_GAMES = 6
@@ -28,7 +28,7 @@ TITLES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "o
 class Summary:
     """estimates: method → metric → estimate. dormancy: method → dormant % at τ = threshold; None if none was logged."""
 
-    study: Study
+    study: ScoreTable
     estimates: dict[str, dict[str, Estimate]]
     metrics: tuple[str, ...]
     threshold: float | None
@@ -36,7 +36,7 @@ class Summary:
     resampling: Resampling
 
 
-def summary_of(study: Study, table: Table, metrics: Sequence[str], resampling: Resampling) -> Summary:
+def summary_of(study: ScoreTable, table: Table, metrics: Sequence[str], resampling: Resampling) -> Summary:
     """The metrics of every method; the optimality gap only of normalised scores, as it is measured to a score of 1."""
     threshold = dormancy_threshold(study, table)
     dormancy = final_dormancy(study, table, threshold) if threshold is not None else {}

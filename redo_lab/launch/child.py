@@ -30,7 +30,7 @@ Command = Callable[[Path], Sequence[str]]
 
 def train_command(directory: Path) -> list[str]:
     """What does the run in `directory` in a process of its own."""
-    return [sys.executable, "-m", "redo_lab.train", "--directory", str(directory)]
+    return [sys.executable, "-m", "redo_lab.commands.train", "--directory", str(directory)]
 
 
 class Child:

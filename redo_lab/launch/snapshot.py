@@ -9,7 +9,7 @@ from pathlib import Path
 from redo_lab.config import ConfigError
 
 CODE = Path(__file__).parent.parent.parent
-FOLDERS = ("redo_lab", "hydra_plugins", "conf")
+FOLDERS = ("redo_lab", "hydra_plugins", "conf", "sweeps", "figures")
 
 
 def take(folder: Path) -> Path:

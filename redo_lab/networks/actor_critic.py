@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from redo_lab.networks.hidden import HiddenLayer, Reader
 from redo_lab.networks.parts import initialise
 from redo_lab.networks.q_network import Torso, TorsoBuilder
+from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
 class Actor(nn.Module):

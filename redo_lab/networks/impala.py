@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.hidden import HiddenLayer, Reader
 from redo_lab.networks.parts import Activation, Weights, check_atari, check_width, initialise, pixels, widened
+from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
 class Block(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import HiddenLayer, Reader
 from redo_lab.networks.parts import Activation, Weights, check_rank, check_width, initialise, widened
+from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
 class MLP(nn.Module):

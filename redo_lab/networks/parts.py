@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import Initialiser
+from redo_lab.neurons.layers import Initialiser
 
 
 class Activation(Enum):

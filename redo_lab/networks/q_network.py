@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.hidden import HiddenLayer, Initialiser, Reader
 from redo_lab.networks.parts import initialise
+from redo_lab.neurons.layers import HiddenLayer, Initialiser, Reader
 
 
 class Torso(Protocol):

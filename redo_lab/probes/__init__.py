@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import HiddenLayer
+from redo_lab.neurons.layers import HiddenLayer
 
 
 @dataclass

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from redo_lab.networks.hidden import HiddenLayer, dormancy_scores
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.probes import Schedule, check_thresholds, groups
 from redo_lab.runs.names import tau_text
 from redo_lab.types import Agent, Counters, Metrics, Sampler

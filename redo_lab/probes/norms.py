@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
-from redo_lab.networks.hidden import HiddenLayer, activations
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule, groups
 from redo_lab.types import Agent, Counters, Metrics, Sampler
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import HiddenLayer, activations
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule
 from redo_lab.types import Agent, Counters, Metrics, Sampler, Transition
 

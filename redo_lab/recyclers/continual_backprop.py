@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import (
-    HiddenLayer,
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.scores import (
     activations,
     incoming_magnitude,
     mean_deviation,
@@ -20,7 +20,7 @@ from redo_lab.networks.hidden import (
     mean_output,
     outgoing_magnitude,
 )
-from redo_lab.networks.surgery import (
+from redo_lab.neurons.surgery import (
     Incoming,
     Outgoing,
     Redraws,

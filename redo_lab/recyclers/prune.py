@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import HiddenLayer, dormancy_scores
-from redo_lab.networks.surgery import Redraws, StepCount, forget, indices, silence
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.scores import dormancy_scores
+from redo_lab.neurons.surgery import Redraws, StepCount, forget, indices, silence
 from redo_lab.types import Agent, Counters, Metrics, Sampler
 
 

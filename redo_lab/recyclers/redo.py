@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import dormancy_scores
-from redo_lab.networks.surgery import Surgery, indices, recycle, recycled_metrics
+from redo_lab.neurons.scores import dormancy_scores
+from redo_lab.neurons.surgery import Surgery, indices, recycle, recycled_metrics
 from redo_lab.types import Agent, Counters, Metrics, Sampler
 
 

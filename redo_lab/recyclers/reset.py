@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import Initialiser, Network
 from redo_lab.networks.parts import initialise
-from redo_lab.networks.surgery import Redraws, StepCount, forget_all
+from redo_lab.neurons.layers import Initialiser, Network
+from redo_lab.neurons.surgery import Redraws, StepCount, forget_all
 from redo_lab.types import Agent, Counters, Metrics, Sampler
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from redo_lab.config import require
-from redo_lab.networks.hidden import (
-    HiddenLayer,
+from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.neurons.scores import (
     activations,
     incoming_magnitude,
     mean_deviation,
@@ -21,7 +21,7 @@ from redo_lab.networks.hidden import (
     normalised_score,
     outgoing_magnitude,
 )
-from redo_lab.networks.surgery import Surgery, lowest, recycle, recycled_metrics
+from redo_lab.neurons.surgery import Surgery, lowest, recycle, recycled_metrics
 from redo_lab.types import Agent, Counters, Metrics, Sampler
 
 

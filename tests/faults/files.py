@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from redo_lab.checkpointing import Checkpointer
+from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.runs.checkpoint import Checkpoints
 from tests.faults.moments import Moment
 from tests.faults.runs import (

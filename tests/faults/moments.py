@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from redo_lab.checkpointing import Checkpointer
-from redo_lab.evaluation import Evaluation
+from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.recyclers.continual_backprop import ContinualBackprop
 from redo_lab.recyclers.prune import Prune
 from redo_lab.recyclers.redo import ReDo
 from redo_lab.runs import record, status
+from redo_lab.studies.evaluation import Evaluation
 
 COUNTS = {"training": 60, "evaluation": 30, "recycle": 3, "checkpoint": 40, "metrics": 5, "status": 5}
 """Kinds of moments, and before which repetition at most the process is struck: small beside a whole run."""

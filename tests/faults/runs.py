@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
+from redo_lab.attempt.execute import set_up_torch
+from redo_lab.commands.train import main
 from redo_lab.envs import atari, gymnasium_env, minatar  # noqa: F401  imported here, so that no child has to
-from redo_lab.execute import set_up_torch
-from redo_lab.train import main
-from tests.composing import planned
-from tests.test_resume import final_state, same
+from tests.attempt.test_resume import final_state, same
+from tests.helpers.composing import planned
 
 COMMON = [
     "scale=smoke",

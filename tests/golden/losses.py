@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from redo_lab.types import Counters
-from tests.agents import AGENTS, batches, node, tiny
-from tests.methods import METHODS, WITH_CLASS, part
+from tests.helpers.agents import AGENTS, batches, node, tiny
+from tests.helpers.methods import METHODS, WITH_CLASS, part
 
 FOLDER = Path(__file__).parent
 UPDATES = 20

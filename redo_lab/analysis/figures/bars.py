@@ -12,7 +12,7 @@ from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
 from redo_lab.analysis.looks import STYLE, Look, looks
 from redo_lab.analysis.normalise import Normalisation
-from redo_lab.analysis.study import ENOUGH_SEEDS
+from redo_lab.analysis.score_table import ENOUGH_SEEDS
 from redo_lab.analysis.summary import TITLES, number
 from redo_lab.config import ConfigError, nearest
 

@@ -20,7 +20,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.looks import CAPTION_POINTS, COLUMN_INCHES, FONT_POINTS, PAGE_INCHES, STYLE, Look
 from redo_lab.analysis.output import whole_file
-from redo_lab.analysis.study import Study
+from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.table import Table
 
 PNG_DPI = 300
@@ -42,7 +42,7 @@ class Width(Enum):
 class Source:
     """What a figure is drawn from. smooth: points that a curve is averaged over; 1: none."""
 
-    study: Study
+    study: ScoreTable
     table: Table
     resampling: Resampling
     smooth: int = 1
@@ -64,7 +64,7 @@ class Kind(Protocol):
 
 
 def save(
-    drawing: Drawing, study: Study, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
+    drawing: Drawing, study: ScoreTable, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
 ) -> list[Path]:
     """Writes `name` in each format, its numbers as CSV and its caption as text; `bare`: no caption inside the figure.
 
@@ -87,13 +87,13 @@ def save(
     return paths
 
 
-def caption(study: Study, notes: Sequence[str]) -> str:
+def caption(study: ScoreTable, notes: Sequence[str]) -> str:
     """Sentences: the sample, `notes`, warnings, and what was left out."""
     told = [sample(study), *notes, *study.warnings(), *study.missing()]
     return ". ".join(note[0].upper() + note[1:] for note in told) + "."
 
 
-def sample(study: Study) -> str:
+def sample(study: ScoreTable) -> str:
     """How many seeds and games, at which scale."""
     counts = sorted({len(seeds) for seeds in study.seeds.values()})
     seeds = "1 seed" if counts == [1] else f"{'–'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seeds"

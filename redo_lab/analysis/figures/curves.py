@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes
 from redo_lab.analysis.lines import Asked, Curve, curves, expanded, rows_of
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
-from redo_lab.analysis.study import Study
+from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.config import require
 from redo_lab.runs.names import tau_value
 
@@ -85,7 +85,7 @@ class Curves:
             legend(figure, look)
         return Drawing(figure, _data(drawn, config.clock), self._notes(source, drawn))
 
-    def _panels(self, study: Study, names: Sequence[str]) -> list[Panel]:
+    def _panels(self, study: ScoreTable, names: Sequence[str]) -> list[Panel]:
         apart = self.config.per_game and (len(names) == 1 or len(study.games) <= self.config.columns)
         groups = [(game,) for game in study.games] if apart or len(study.games) == 1 else [study.games]
         pooled = "all games" if len(names) > 1 or self.config.per_game else ""
@@ -95,7 +95,7 @@ class Curves:
             for games in groups
         ]
 
-    def _label(self, study: Study, name: str) -> str:
+    def _label(self, study: ScoreTable, name: str) -> str:
         if self.config.normalised:
             return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{study.normalisation.label}"
         label = self.config.y_label or name.rpartition("/")[2].replace("_", " ")

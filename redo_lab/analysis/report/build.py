@@ -16,13 +16,13 @@ import matplotlib as mpl
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import costs as costs_of
-from redo_lab.analysis.figure_command import FIGURES, read
 from redo_lab.analysis.figures.base import Drawing, Source, caption
 from redo_lab.analysis.looks import COLUMN_INCHES, STYLE
+from redo_lab.analysis.recipes import FIGURES, read
 from redo_lab.analysis.report import sections
 from redo_lab.analysis.report.data import curve_data
 from redo_lab.analysis.report.markup import boxes, choice, figure, listed, section
-from redo_lab.analysis.study import Study
+from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.analysis.summary import METRICS, summary_of
 from redo_lab.runs.table import Table
 
@@ -33,7 +33,7 @@ BAND_REPETITIONS = 2000
 FIRST_GAMES = 6
 
 
-def build(study: Study, table: Table, resampling: Resampling, title: str, page: Path) -> str:
+def build(study: ScoreTable, table: Table, resampling: Resampling, title: str, page: Path) -> str:
     """The whole page, to be written at `page`."""
     found = costs_of(table.runs["directory"].to_list())
     data = curve_data(study, table)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from redo_lab.analysis.looks import looks
-from redo_lab.analysis.study import Study
+from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.table import Table
 
@@ -20,7 +20,7 @@ FIRST = (EVALUATION_RETURN, "dormant/total_", "overlap/total_historical_", "rank
 MOST_METRICS = 14
 
 
-def curve_data(study: Study, table: Table) -> dict[str, Any]:
+def curve_data(study: ScoreTable, table: Table) -> dict[str, Any]:
     """{methods, games, metrics, looks, curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}."""
     rows = table.metrics(prefixes=FIRST).join(study.runs.select("directory", "method"), on="directory")
     present = set(rows["name"].unique())

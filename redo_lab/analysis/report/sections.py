@@ -12,7 +12,7 @@ from redo_lab.analysis.aggregate import Estimate, difference
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import per_method
 from redo_lab.analysis.report.markup import Cell, listed, table
-from redo_lab.analysis.study import Study, final_scores
+from redo_lab.analysis.score_table import ScoreTable, final_scores
 from redo_lab.analysis.summary import TITLES, Summary, number
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.table import Table
@@ -21,7 +21,7 @@ CASES = 12
 """Distinct values of a setting that are shown."""
 
 
-def warnings(study: Study) -> str:
+def warnings(study: ScoreTable) -> str:
     """What must be known before any number is read; empty if there is nothing."""
     told = [*study.warnings(), *(f"left out: {line}" for line in study.left_out)]
     return listed(told, "warnings") if told else ""
@@ -51,7 +51,7 @@ def summary(found: Summary, resampling: Resampling) -> str:
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
-def runs(study: Study, whole: Table, found: pl.DataFrame, page: Path) -> str:
+def runs(study: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> str:
     """A row per run, links to its log relative to the folder of `page`; also of runs that the numbers leave out."""
     scores = final_scores(whole.metrics([EVALUATION_RETURN]))
     cost = {row["directory"]: row for row in found.iter_rows(named=True)}
@@ -90,7 +90,7 @@ def runs(study: Study, whole: Table, found: pl.DataFrame, page: Path) -> str:
     return f"<p>{search} {count}</p>\n{table(heads, rows, words=3, identifier='runs')}"
 
 
-def settings(study: Study, whole: Table) -> str:
+def settings(study: ScoreTable, whole: Table) -> str:
     """Every setting that varies, with its values and the methods that have each."""
     together = whole.runs.join(study.runs.select("directory", "method"), on="directory")
     rows = []
@@ -106,7 +106,7 @@ def settings(study: Study, whole: Table) -> str:
     return table(["setting", "value: methods that have it"], rows, words=2)
 
 
-def costs(study: Study, found: pl.DataFrame) -> str:
+def costs(study: ScoreTable, found: pl.DataFrame) -> str:
     """What each method cost, all its runs together."""
     heads = ["method", "runs", "gradient steps", "hours", "GPU-hours", "updates/s (median)", "peak memory (GB)"]
     rows = [
@@ -125,7 +125,7 @@ def costs(study: Study, found: pl.DataFrame) -> str:
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
-def facts(study: Study, whole: Table) -> str:
+def facts(study: ScoreTable, whole: Table) -> str:
     """One sentence: how many runs of what, from which code."""
     states: Mapping[str, Any] = dict(whole.runs["state"].value_counts(sort=True).iter_rows())
     told = ", ".join(f"{count} {state}" for state, count in states.items())

@@ -1,0 +1,1 @@
+"""The verbs of `redo-lab`, one a file: words in, text out."""

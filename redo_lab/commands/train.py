@@ -1,0 +1,106 @@
+"""`redo-lab train`, also `python -m redo_lab.commands.train`: overrides → a checked run directory → training."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from redo_lab.commands.mistakes import MISTAKES, explain, groups
+from redo_lab.config import ConfigError, register_resolvers, resolve
+from redo_lab.paths import shipped
+from redo_lab.runs.status import State
+
+CONF = shipped("conf")
+EXIT_CODES = {State.FINISHED: 0, State.FAILED: 1, State.INTERRUPTED: 130, State.PREEMPTED: 143}
+EXIT_MISTAKE = 2
+EXIT_LOST = 4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs what the overrides in `argv` ask for; returns the exit code.
+
+    `--directory DIR` instead runs a prepared run directory; that is how launchers start their children.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--directory"]:
+        return _execute(Path(words[1]))
+    words = [quoted(word, groups(CONF)) for word in words]
+    sys.argv = ["redo-lab train", *words]
+    # Hydra then hands its errors on instead of printing them and leaving with code 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    register_resolvers()
+    try:
+        compose_and_run()
+    except MISTAKES as error:
+        return _refuse(error, words)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def _refuse(error: Exception, words: Sequence[str]) -> int:
+    print(f"redo-lab train: {explain(error, words, CONF)}", file=sys.stderr)
+    return EXIT_MISTAKE
+
+
+def quoted(word: str, group_names: Sequence[str]) -> str:
+    """`replay_ratio=0.25,1` as `replay_ratio='0.25','1'`: Hydra takes only strings as options of a group."""
+    key, equals, value = word.partition("=")
+    if key not in group_names:
+        return word
+    return key + equals + re.sub(r"(?<![\w./'\"])\d+(\.\d+)?(?![\w./'\"])", r"'\g<0>'", value)
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def compose_and_run(composed: DictConfig) -> None:
+    """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code."""
+    from redo_lab.plan import plan
+
+    try:
+        planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
+        if composed.force:
+            planned.set_aside()
+    except ConfigError as error:
+        # Left to Hydra, it would be preceded by a line of Hydra's own.
+        raise SystemExit(_refuse(error, [])) from error
+    if planned.finished:
+        print(f"{planned.directory} is finished; nothing to do")
+        return
+    try:
+        planned.write()
+    except OSError as error:
+        print(f"redo-lab train: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_CODES[State.FAILED]) from error
+    if code := _execute(planned.directory):
+        # Not for 0: Ray's workers take any SystemExit for a crash.
+        raise SystemExit(code)
+
+
+def _execute(directory: Path) -> int:
+    from redo_lab.attempt.execute import execute
+    from redo_lab.runs.checkpoint import CheckpointError
+    from redo_lab.runs.lease import LeaseHeld, LeaseLost
+
+    try:
+        state = execute(directory)
+    except LeaseHeld as error:
+        return _refuse(error, [])
+    except LeaseLost as error:
+        print(f"redo-lab train: {error}; nothing more was written", file=sys.stderr)
+        return EXIT_LOST
+    except (CheckpointError, OSError) as error:
+        print(f"redo-lab train: {directory}: {error}", file=sys.stderr)
+        return EXIT_CODES[State.FAILED]
+    print(f"{directory} is {state.value}")
+    return EXIT_CODES[state]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

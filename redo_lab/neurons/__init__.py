@@ -1,0 +1,1 @@
+"""The core: how hidden layers are declared, scored and operated on."""

@@ -1,0 +1,1 @@
+"""The replay: its ring in memory, its segments on disk."""

@@ -1,0 +1,1 @@
+"""What a run does, one kind of study a file."""

@@ -1,0 +1,165 @@
+"""The report: what is in the file, and in headless Chromium that it works without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from redo_lab.cli import main
+from tests.helpers.studies import make_grid, make_run
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --virtual-time-budget=10000 --enable-logging=stderr --v=0"
+)
+PROBE = """
+<script>
+window.addEventListener("load", () => {
+  const seen = {};
+  const plot = document.getElementById("curves");
+  const lines = () => plot.data.filter((trace) => trace.showlegend || trace.mode === "lines" && !trace.fill).length;
+  const change = (element, value) => { element.value = value; element.dispatchEvent(new Event("change")); };
+  const click = (element) => element.click();
+  seen.lines = lines();
+  seen.panels = plot.layout.annotations.length;
+  click(document.querySelector("#games input"));
+  seen.panelsWithOneGameLess = plot.layout.annotations.length;
+  click(document.querySelector("#methods input"));
+  seen.linesWithOneMethodLess = lines();
+  click(document.getElementById("single"));
+  seen.linesOfSingleSeeds = lines();
+  change(document.getElementById("metric"), "dormant/total_tau0p1");
+  seen.dormant = plot.data[0].y[0];
+  change(document.getElementById("clock"), "updates");
+  seen.x = plot.data[0].x[0];
+  Plotly.relayout(plot, {"xaxis.range": [200, 400]});
+  seen.zoomed = plot.layout.xaxis.range;
+  const before = getComputedStyle(document.body).backgroundColor;
+  click(document.getElementById("theme"));
+  seen.themes = [before, getComputedStyle(document.body).backgroundColor];
+  const filter = document.getElementById("filter");
+  filter.value = "redo pong";
+  filter.dispatchEvent(new Event("input"));
+  seen.shown = document.getElementById("shown").textContent;
+  const first = () => document.querySelector("#runs tbody tr").textContent;
+  const top = first();
+  click(document.querySelectorAll("#runs th")[3]); click(document.querySelectorAll("#runs th")[3]);
+  seen.sorted = top !== first();
+  Plotly.Fx.hover(plot, [{curveNumber: 0, pointNumber: 1}]);
+  seen.hovered = document.querySelectorAll("#curves .hoverlayer > *").length > 0;
+  document.title = "SEEN" + JSON.stringify(seen) + "SEEN";
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of 2 methods × 2 games × 2 seeds, beside its runs; one name is hostile."""
+    root = tmp_path_factory.mktemp("report")
+    make_grid(root / "runs")
+    make_run(root / "runs", "</script><b>", "breakout", 0, [1.0] * 10, state="failed", error="<i>no</i>")
+    words = ["report", str(root / "runs"), "-o", str(root / "report.html"), "--repetitions", "50", "--allow-missing"]
+    assert main([*words, "--where", "recycler!='</script><b>'", "--title", "<b>A & B</b>"]) == 0
+    return root / "report.html"
+
+
+def test_all_sections_are_there_and_nothing_is_fetched(page: Path) -> None:
+    text = page.read_text()
+    for heading in ("Read this first", "Summary", "Figures", "Curves", "Cost", "What the configs differ in", "Runs"):
+        assert f">{heading}</h2>" in text
+    without_plotly = re.sub(r"<script>/\*\*\n\* plotly\.js.*?</script>", "", text, flags=re.DOTALL)
+    assert len(without_plotly) < 1_500_000 < len(text)
+    assert not re.search(r'(src|href)="(https?:)?//', without_plotly)
+    assert not re.search(r"@import|url\(", without_plotly)
+
+
+def test_the_summary_has_the_numbers_of_aggregate(page: Path) -> None:
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", page.read_text().partition(">Summary</h2>")[2])
+    assert cells[:3] == ["none", "2", "2"]
+    assert cells[3].startswith("1.500 [")
+    redo = cells[cells.index("redo") :]
+    assert redo[3].startswith("2.500 [")
+    assert redo[7].startswith("+1.000 [")
+
+
+def test_figures_are_whole_pictures_and_what_is_not_drawn_is_said(page: Path) -> None:
+    text = page.read_text()
+    drawn = dict(re.findall(r'id="figure-(\w+)"><img [^>]*src="data:image/svg\+xml;base64,([^"]+)"', text))
+    assert {"iqm", "aggregates", "efficiency", "profiles", "improvement", "learning_curves", "dormancy"} <= drawn.keys()
+    for picture in drawn.values():
+        assert base64.b64decode(picture).rstrip().endswith(b"</svg>")
+    assert "against_replay_ratio: a figure against replay_ratio needs runs of at least two values" in text
+    assert "rank: no metric &#x27;rank/*_srank&#x27;" in text
+
+
+def test_runs_lead_to_their_logs_and_costs_are_summed(page: Path) -> None:
+    text = page.read_text()
+    assert 'href="runs/redo-pong-1/log.txt"' in text
+    row = re.search(r"<tr><td[^>]*>none</td>(.*?)</tr>", text.partition(">Cost</h2>")[2])
+    assert row is not None
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", row[1]) == ["4", "4,000", "2.0", "0.0", "0.6", "0.50"]
+
+
+def test_text_from_outside_is_text(page: Path) -> None:
+    assert "<title>&lt;b&gt;A &amp; B&lt;/b&gt;</title>" in page.read_text()
+
+
+def test_data_cannot_end_its_script(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "</script><b>", "breakout", 0, [1.0] * 10)
+    assert main(["report", str(tmp_path / "runs"), "-o", str(tmp_path / "r.html"), "--repetitions", "20"]) == 0
+    text = (tmp_path / "r.html").read_text()
+    data = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert data is not None
+    assert json.loads(data[1])["methods"] == ["</script><b>"]
+    assert "<b>breakout" not in text
+    assert '<td class="word"></script>' not in text
+
+
+def test_a_report_ends_with_html(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path), "-o", "report.pdf"]) == 2
+    assert "must end with .html" in capsys.readouterr().err
+
+
+@pytest.mark.browser
+def test_the_page_works_in_a_browser(page: Path, tmp_path: Path) -> None:
+    assert CHROMIUM is not None, "Chromium is not installed"
+    probed = page.with_name("probed.html")
+    probed.write_text(page.read_text().replace("</body>", f"{PROBE}</body>"))
+    command = [CHROMIUM, *FLAGS.split(), f"--user-data-dir={tmp_path}", "--dump-dom", probed.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "CONSOLE" not in done.stderr, done.stderr
+    found = re.search("SEEN(.*?)SEEN", done.stdout)
+    assert found is not None
+    seen = json.loads(found[1].replace("&quot;", '"'))
+    assert (seen["lines"], seen["panels"], seen["panelsWithOneGameLess"]) == (4, 2, 1)
+    assert seen["linesWithOneMethodLess"] == 1
+    assert seen["linesOfSingleSeeds"] == 3
+    assert seen["dormant"] == 20.0
+    assert (seen["x"], seen["zoomed"]) == (100, [200, 400])
+    assert seen["themes"] == ["rgb(255, 255, 255)", "rgb(22, 24, 28)"]
+    assert seen["shown"] == "2 runs"
+    assert seen["sorted"]
+    assert seen["hovered"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_can_be_looked_at_in_light_and_dark(page: Path, tmp_path: Path, dark: bool) -> None:
+    import matplotlib.image
+
+    assert CHROMIUM is not None, "Chromium is not installed"
+    theme = ["--blink-settings=preferredColorScheme=0"] if dark else []
+    command = [CHROMIUM, *FLAGS.split(), *theme, f"--user-data-dir={tmp_path / 'user'}", "--window-size=1300,2600",
+               f"--screenshot={tmp_path / 'page.png'}", page.as_uri()]  # fmt: skip
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    image = matplotlib.image.imread(tmp_path / "page.png")
+    assert image.shape[:2] == (2600, 1300)
+    assert (image[5, 5, :3] < 0.2).all() if dark else (image[5, 5, :3] > 0.95).all()

@@ -1,0 +1,77 @@
+"""Asked to stop, a run saves and goes on later; what it can't do exactly it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redo_lab.attempt.signals import Stop, Stopped, stopping
+from redo_lab.commands.train import main
+from redo_lab.runs import status
+from redo_lab.runs.status import State
+from tests.commands.test_train import wait_for_updates
+
+WORDS = ["env=minatar/breakout", "recycler=redo", "replay_ratio=1", "scale=smoke", "logger=none", "threads=1"]
+
+
+def test_a_preempted_run_saves_and_ends_like_one_never_disturbed(tmp_path: Path) -> None:
+    words = [*WORDS, "training.iterations=6"]
+    assert main([*words, f"root={tmp_path / 'whole'}"]) == 0
+    root = tmp_path / "preempted"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "redo_lab.commands.train", *words, f"root={root}"], stderr=subprocess.PIPE
+    )
+    directory = wait_for_updates(root)
+    os.kill(child.pid, signal.SIGTERM)
+    child.communicate(timeout=60)
+    assert child.returncode == 143
+    found = status.read(directory)
+    assert found is not None
+    assert found.state is State.PREEMPTED
+    assert 0 < found.env_steps < 1200
+    assert main([*words, f"root={root}"]) == 0
+    whole = tmp_path / "whole" / "default" / directory.name
+    assert (directory / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    found = status.read(directory)
+    assert found is not None
+    assert (found.state, found.attempt) == (State.FINISHED, 2)
+
+
+def test_without_its_replay_a_run_goes_on_and_says_that_it_is_not_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*WORDS, f"root={tmp_path}", "checkpoint.replay=false"]
+    checks = iter([None] * 300)
+
+    def check(self: Stop) -> None:
+        if next(checks, "over") == "over":
+            self.state = State.PREEMPTED
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stop, "check", check)
+        assert main(words) == 143
+    (directory,) = (path.parent for path in tmp_path.rglob("run.json"))
+    assert not list((directory / "checkpoint" / "replay").glob("*"))
+    assert main(words) == 0
+    assert "the run goes on, but not exactly" in (directory / "log.txt").read_text()
+    found = status.read(directory)
+    assert found is not None
+    assert (found.state, found.env_steps, found.updates) == (State.FINISHED, 600, 440)
+
+
+def test_the_first_signal_is_remembered_and_the_second_stops_at_once() -> None:
+    with stopping() as stop:
+        stop.check()
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert stop.state is State.PREEMPTED
+        with pytest.raises(Stopped):
+            stop.check()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,0 +1,272 @@
+"""`redo-lab aggregate` from run directories to numbers, files and exit codes."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import polars as pl
+import pytest
+
+from redo_lab.analysis.bootstrap import Resampling
+from redo_lab.analysis.looks import KNOWN, looks
+from redo_lab.analysis.output import whole_file
+from redo_lab.analysis.score_table import ScoreTable, collect, final_scores
+from redo_lab.analysis.summary import summary_of, write_csv
+from redo_lab.commands.aggregate import main
+from redo_lab.runs.table import load
+from tests.helpers.studies import make_grid, make_run
+
+FAST = ["--repetitions", "50"]
+
+
+def study_of(root: Path, **options: Any) -> ScoreTable:
+    return collect(load([root]), **options)
+
+
+def read_rows(root: Path) -> list[dict[str, str]]:
+    with (root / "aggregate.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_becomes_a_table_a_csv_and_two_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_grid(tmp_path)
+    assert main([str(tmp_path), *FAST]) == 0
+    out = capsys.readouterr().out
+    assert "human-normalised score" in out
+    assert "warning: fewer than 5 seeds (2 of every method)" in out
+    assert str(tmp_path / "iqm.png") in out
+    none, redo = read_rows(tmp_path)
+    assert (none["method"], none["games"], none["seeds"]) == ("none", "breakout pong", "0 1")
+    # none: Breakout 0, 1 and Pong 2, 3.
+    assert float(none["iqm"]) == pytest.approx(1.5)
+    assert float(none["mean"]) == pytest.approx(1.5)
+    assert float(none["median"]) == pytest.approx(1.5)
+    assert float(none["optimality_gap"]) == pytest.approx(0.25)
+    assert float(redo["iqm"]) == pytest.approx(2.5)
+    assert float(none["mean_low"]) >= 1.0
+    assert float(none["mean_high"]) <= 2.0
+    # The last value at τ = 0.1: (100 + 200) / 2 · 0.1 for none.
+    assert (float(none["dormant_percent"]), none["dormant_threshold"]) == (pytest.approx(15.0), "0.1")
+    assert float(redo["dormant_percent"]) == pytest.approx(25.0)
+    assert "1.500 [" in out
+    assert "15.0" in out
+
+
+def test_figures_are_pngs_of_a_readable_size(tmp_path: Path) -> None:
+    make_grid(tmp_path / "runs")
+    assert main([str(tmp_path / "runs"), *FAST, "--output", str(tmp_path / "new" / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
+        "aggregate.csv",
+        "curves.csv",
+        "curves.png",
+        "curves.txt",
+        "dormancy.csv",
+        "dormancy.png",
+        "dormancy.txt",
+        "iqm.csv",
+        "iqm.png",
+        "iqm.txt",
+    ]
+    for name, width in (("iqm.png", 3.25), ("curves.png", 6.75), ("dormancy.png", 6.75)):
+        image = matplotlib.image.imread(tmp_path / "new" / "out" / name)
+        assert image.shape[1] == width * 300
+        assert 0.3 < image[..., :3].mean() < 0.999
+
+
+def test_the_same_seed_gives_the_same_csv(tmp_path: Path) -> None:
+    make_grid(tmp_path / "runs", seeds=3)
+    study = study_of(tmp_path / "runs")
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        write_csv(summary_of(study, load([tmp_path / "runs"]), ["iqm", "mean"], Resampling(50, seed)), tmp_path / name)
+    first, same, other = ((tmp_path / name).read_bytes() for name in "abc")
+    assert first == same
+    assert first != other.replace(b",50,percentile,false,2,", b",50,percentile,false,1,")
+
+
+def test_rows_of_a_matrix_are_seeds_and_columns_games(tmp_path: Path) -> None:
+    make_grid(tmp_path, seeds=3)
+    study = study_of(tmp_path)
+    assert study.games == ("breakout", "pong")
+    assert study.seeds == {"none": (0, 1, 2), "redo": (0, 1, 2)}
+    assert study.scores["none"] == pytest.approx(pl.DataFrame({"b": [0, 1, 2], "p": [2, 3, 4]}).to_numpy())
+    assert study.scores["redo"] == pytest.approx(pl.DataFrame({"b": [1, 2, 3], "p": [3, 4, 5]}).to_numpy())
+
+
+@pytest.mark.parametrize(("count", "kept"), [(1, 1), (9, 1), (10, 1), (19, 1), (20, 2), (40, 4)])
+def test_a_final_score_is_the_mean_of_the_last_tenth_of_the_evaluations(count: int, kept: int) -> None:
+    steps = list(range(count))
+    frame = pl.DataFrame(
+        {"directory": "a", "env_steps": steps[::-1], "value": [float(step**2) for step in steps[::-1]]}
+    )
+    assert final_scores(frame)["a"] == pytest.approx(sum(step**2 for step in steps[-kept:]) / kept)
+
+
+def _no_run(root: Path) -> None:
+    for path in (root / "redo-pong-1").iterdir():
+        path.unlink()
+
+
+def _replace(root: Path, **options: Any) -> None:
+    _no_run(root)
+    (root / "redo-pong-1").rmdir()
+    make_run(root, "redo", "pong", 1, **options)
+
+
+BROKEN = {
+    "no run": lambda root: _no_run(root),
+    "running at 250 of 1000 agent steps": lambda root: _replace(root, returns=[1.0], state="running"),
+    "failed at 250 of 1000 agent steps: CUDA": lambda root: _replace(root, returns=[1.0], state="failed", error="CUDA"),
+    "finished without any evaluation/return_mean": lambda root: _replace(root, returns=[]),
+    "its final score is nan": lambda root: _replace(root, returns=[1.0, float("nan")]),
+    "its final score is inf": lambda root: _replace(root, returns=[1.0, float("inf")]),
+}
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_a_cell_without_a_usable_run_is_named_and_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str
+) -> None:
+    make_grid(tmp_path)
+    BROKEN[reason](tmp_path)
+    assert main([str(tmp_path), *FAST]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("redo-lab aggregate: 1 thing is in the way of a fair comparison:")
+    assert f"redo · pong · seed 1: {reason}" in err
+    assert "--allow-missing" in err
+    assert not (tmp_path / "aggregate.csv").exists()
+
+
+def test_with_allow_missing_the_rest_is_aggregated_and_what_is_left_out_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_grid(tmp_path, seeds=3)
+    _no_run(tmp_path)
+    assert main([str(tmp_path), *FAST, "--allow-missing"]) == 0
+    out = capsys.readouterr().out
+    assert "left out: redo · pong · seed 1: no run" in out
+    assert "left out: redo · breakout · seed 1: left out, as this method lacks the seed in another game" in out
+    assert "warning: unequal numbers of seeds: none: 3; redo: 2" in out
+    none, redo = read_rows(tmp_path)
+    assert (none["seeds"], redo["seeds"]) == ("0 1 2", "0 2")
+    assert float(none["mean"]) == pytest.approx((0 + 1 + 2 + 2 + 3 + 4) / 6)
+    assert float(redo["mean"]) == pytest.approx((1 + 3 + 3 + 5) / 4)
+    assert redo["cells_left_out"] == "2"
+
+
+def test_a_game_that_a_method_lacks_is_left_out_of_all(tmp_path: Path) -> None:
+    make_grid(tmp_path)
+    for seed in range(2):
+        make_run(tmp_path, "none", "qbert", seed, [1000.0])
+    with pytest.raises(ValueError, match="redo · qbert · seed 0: no run"):
+        study_of(tmp_path)
+    study = study_of(tmp_path, allow_missing=True)
+    assert study.games == ("breakout", "pong")
+    assert study.left_out[2].startswith("none · qbert · seed 0: left out, as another method has no usable run")
+
+
+def test_nothing_in_common_is_refused_even_with_allow_missing(tmp_path: Path) -> None:
+    make_run(tmp_path / "games", "none", "pong", 0, [1.0])
+    make_run(tmp_path / "games", "redo", "qbert", 0, [1.0])
+    with pytest.raises(ValueError, match=r"no game has a usable run of every method \(none: pong; redo: qbert\)"):
+        study_of(tmp_path / "games", allow_missing=True)
+    make_run(tmp_path / "seeds", "none", "pong", 0, [1.0])
+    make_run(tmp_path / "seeds", "none", "qbert", 1, [1.0])
+    with pytest.raises(ValueError, match="'none' has no seed with a usable run of all of pong, qbert"):
+        study_of(tmp_path / "seeds", allow_missing=True)
+    make_run(tmp_path / "states", "none", "pong", 0, [1.0])
+    make_run(tmp_path / "states", "redo", "pong", 0, [1.0], state="failed")
+    with pytest.raises(ValueError, match="'redo' has no usable run at all"):
+        study_of(tmp_path / "states", allow_missing=True)
+
+
+def test_a_method_is_what_varies_and_baselines_come_first(tmp_path: Path) -> None:
+    for recycler in ("cbp", "none"):
+        for ratio in (2.0, 0.5):
+            make_run(tmp_path, recycler, "pong", 0, [1.0], replay_ratio=ratio)
+    assert study_of(tmp_path).methods == (
+        "none, RR 0.5",
+        "none, RR 2",
+        "cbp, RR 0.5",
+        "cbp, RR 2",
+    )
+    named = study_of(tmp_path, by=["replay_ratio", "recycler"])
+    assert named.methods[0] == "RR 0.5, none"
+    with pytest.raises(ValueError, match=r"has 2 runs; they also differ in replay_ratio: add one to --by"):
+        study_of(tmp_path, by=["recycler"])
+    with pytest.raises(
+        ValueError, match=r"--by replayratio: no such axis or varying setting of a method, did you mean 'replay_ratio'"
+    ):
+        study_of(tmp_path, by=["replayratio"])
+
+
+def test_raw_returns_are_labelled_and_have_no_optimality_gap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for game in ("breakout", "asterix"):
+        make_run(tmp_path, "redo", game, 0, [12.5], dormant=None, suite="minatar")
+    assert main([str(tmp_path), *FAST]) == 0
+    out = capsys.readouterr().out
+    assert "optimality gap" not in out
+    assert "dormant" not in out
+    assert "raw returns of 2 games are averaged" in out
+    (row,) = read_rows(tmp_path)
+    assert (row["method"], row["score"], row["iqm"], row["iqm_low"]) == ("redo", "return", "12.5", "")
+
+
+def test_a_game_without_a_human_score_can_be_aggregated_raw(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(tmp_path, "redo", "defender", 0, [3000.0])
+    assert main([str(tmp_path), *FAST]) == 2
+    assert "'defender' (use --normalisation none" in capsys.readouterr().err
+    assert main([str(tmp_path), *FAST, "--normalisation", "none", "--metric", "mean"]) == 0
+    assert float(read_rows(tmp_path)[0]["mean"]) == 3000.0
+
+
+def test_a_demo_says_that_it_shows_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_run(tmp_path, "redo", "pong", 0, [3.0], scale="demo")
+    assert main([str(tmp_path), *FAST]) == 0
+    assert "at scale 'demo' the runs are far too short: no conclusion" in capsys.readouterr().out
+
+
+def test_bad_requests_end_with_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "absent")]) == 2
+    assert capsys.readouterr().err == f"redo-lab aggregate: {tmp_path / 'absent'}: no such directory\n"
+    make_run(tmp_path, "redo", "pong", 0, [3.0])
+    assert main([str(tmp_path), "--repetitions", "0"]) == 2
+    assert "repetitions must be ≥ 1, got 0" in capsys.readouterr().err
+
+
+def test_a_method_looks_the_same_in_every_figure() -> None:
+    assert looks(["none", "redo"])["redo"] == looks(["reset", "redo", "made_up"])["redo"]
+    names = [*KNOWN, *(f"variant {number}" for number in range(20))]
+    assert len(set(looks(names).values())) == len(names)
+    few = looks([f"redo, RR {ratio}" for ratio in (0.25, 0.5, 1, 2)]).values()
+    assert len({look.colour for look in few}) == len({look.marker for look in few}) == 4
+    assert len({look.line for look in few}) == 1
+    assert looks(["redo, RR 2"])["redo, RR 2"].colour == looks(["redo"])["redo"].colour
+
+
+def _write_half(path: Path) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("interrupted")
+
+
+def test_a_file_is_whole_or_absent(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="interrupted"):
+        _write_half(tmp_path / "out.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neither_the_help_nor_the_work_imports_torch(tmp_path: Path) -> None:
+    make_run(tmp_path, "redo", "pong", 0, [3.0])
+    script = (
+        "import sys\nfrom redo_lab.commands.aggregate import main, parser\nparser().format_help()\n"
+        "heavy = {'polars', 'matplotlib', 'rliable', 'numpy', 'torch'}\nassert not heavy & set(sys.modules)\n"
+        f"assert main([{str(tmp_path)!r}, '--repetitions', '5']) == 0\nassert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, capture_output=True)

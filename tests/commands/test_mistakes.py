@@ -1,0 +1,57 @@
+"""What a user gets wrong is refused before anything starts: exit code 2, one line, the nearest valid choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from redo_lab.commands.train import main
+
+MISTAKES = [
+    ("recycler=redoo", "no option 'redoo' in group 'recycler': did you mean 'redo'?"),
+    ("env=atari/brekout", "no option 'atari/brekout' in group 'env': did you mean 'atari/breakout'?"),
+    ("replay_ratio=3", "no option '3' in group 'replay_ratio': choices: 0.25, 0.5, 1, 2, 4, 8"),
+    ("recyclerr=redo", "unknown key 'recyclerr': did you mean 'recycler'?"),
+    ("agent.learning_rat=1", "unknown key 'agent.learning_rat': did you mean 'agent.learning_rate'?"),
+    ("+agent.epsilon.finale=1", "unknown key 'agent.epsilon.finale': did you mean 'final'?"),
+    ("recyclers.redo.threshold=0.1", "'recyclers.redo' is not part of this run: give recycler=redo too"),
+    ("agent.learning_rate=abc", "agent.learning_rate: Value 'abc' of type 'str' could not be converted to Float"),
+    ("seed=1.5", "seed: Value '1.5' of type 'float' could not be converted to Integer"),
+    ("agent.loss=hubr", "agent.loss: no choice 'hubr': did you mean 'huber'?"),
+    ("env=atari", "a value is missing: give env.game=…"),
+    ("recycler=redo recyclers.redo.threshold=-0.1", "recyclers.redo.threshold must be ≥ 0, got -0.1"),
+    ("recycler=redo recyclers.redo.period_updates=0", "recyclers.redo.period_updates must be ≥ 1, got 0"),
+    ("training.replay_ratio=0", "training.replay_ratio must be > 0, got 0.0"),
+    ("agent.batch_size=5000000", "agent.batch_size=5000000 is more than replay.capacity=1000000"),
+    ("agent.learning_rate=0", "agent.learning_rate must be > 0, got 0.0"),
+    ("probes.dormancy.thresholds=[-1]", "probes.dormancy.thresholds must be ≥ 0, got [-1.0]"),
+    ("env=atari env.game=Brekout", "env: no Atari game 'Brekout': did you mean 'breakout'?"),
+    ("network=mlp", "network: mlp reads vectors [D], but observations are [4, 84, 84]"),
+    ("scale=smoke agent.warmup_env_steps=600", "agent.warmup_env_steps=600, but training has 600 agent steps in all"),
+    ("evaluation.env_steps=null", "evaluation: give one of env_steps and episodes, and null for the other"),
+    ("device=gpu", "device must be cpu, cuda, cuda:<n> or auto, got gpu"),
+    ("recycler=[redo", "cannot read 'recycler=[redo'"),
+    ("replay.capacity=900000000", "set replay.capacity="),
+    ("--config-name=confog", "no config 'confog': did you mean 'config'?"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES)
+def test_a_mistake_is_refused_with_exit_code_2(
+    words: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = main([*words.split(), f"root={tmp_path / 'runs'}"])
+    printed = capfd.readouterr()
+    assert code == 2
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_agent_that_cannot_act_in_the_environment_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["env=mujoco/ant", "agent=dqn", "network=mlp", "evaluation=steps", f"root={tmp_path / 'runs'}"]
+    assert main(words) == 2
+    assert "needs discrete actions" in capfd.readouterr().err

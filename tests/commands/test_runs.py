@@ -1,0 +1,77 @@
+"""redo-lab runs: chosen, shown, exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from redo_lab.cli import main
+from tests.helpers.studies import make_grid, make_run
+
+
+@pytest.fixture(autouse=True)
+def _grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_grid(tmp_path / "runs")
+    make_run(tmp_path / "runs", "redo", "qbert", 0, [5.0, 7.5], state="failed", error="no\nmore")
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[list[str]]:
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_row_per_run_with_what_varies(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--where", "recycler=redo & !(game=breakout)", "--sort", "return"]) == 0
+    assert shown(capsys) == [
+        ["3", "runs"],
+        ["game", "seed", "state", "percent", "return"],
+        ["qbert", "0", "failed", "25", "7.5"],
+        ["pong", "0", "finished", "100", "85.2"],
+        ["pong", "1", "finished", "100", "120.5"],
+    ]
+
+
+def test_columns_and_metrics_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "runs", "--columns", "run_id", "error", "--where", "state=failed"]) == 0
+    assert shown(capsys)[1:] == [["run_id", "error"], ["redo-qbert-0", "no"]]
+    assert main(["runs", "--metric", "evaluation/return_mean", "--where", "game=qbert"]) == 0
+    assert shown(capsys) == [
+        ["2", "values"],
+        ["run_id", "env_steps", "updates", "name", "value"],
+        ["redo-qbert-0", "100", "100", "evaluation/return_mean", "5"],
+        ["redo-qbert-0", "200", "200", "evaluation/return_mean", "7.5"],
+    ]
+
+
+@pytest.mark.parametrize(("ending", "read"), [("csv", pl.read_csv), ("parquet", pl.read_parquet)])
+def test_exports_hold_everything(tmp_path: Path, ending: str, read: type) -> None:
+    assert main(["runs", "-o", f"out/runs.{ending}"]) == 0
+    table = read(tmp_path / "out" / f"runs.{ending}")
+    assert table.height == 9
+    assert {"directory", "commit", "planned_env_steps", "recycler", "seed", "percent", "return"} <= set(table.columns)
+    assert main(["runs", "-o", f"out/values.{ending}", "--metric", "all"]) == 0
+    values = read(tmp_path / "out" / f"values.{ending}")
+    assert values.height == 8 * 10 * 4 + 2 * 4
+    best = values.filter((pl.col("name") == "evaluation/return_mean") & (pl.col("game") == "pong"))["value"].max()
+    assert best == pytest.approx(-20.7 + 35.3 * 4)
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere: no such directory"),
+        (["--columns", "recycle"], "no column 'recycle', did you mean 'recycler'?"),
+        (["--sort", "retrun"], "no column 'retrun', did you mean 'return'?"),
+        (["--metric", "evaluation/return"], "no metric 'evaluation/return', did you mean 'evaluation/return_mean'?"),
+        (["--where", "seed>"], "expected a value"),
+        (["--where", "seed>7"], "no run of 9 is left"),
+        (["-o", "runs.xlsx"], "must end with .csv or .parquet"),
+        (["runs", "--from", "wandb:a/b"], "--from in place of RUNS"),
+    ],
+)
+def test_mistakes_end_with_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", *words]) == 2
+    assert said in capsys.readouterr().err

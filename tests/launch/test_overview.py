@@ -1,0 +1,132 @@
+"""What runs look like from outside: their own word first, then Slurm's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redo_lab.launch.overview import DEAD_SECONDS, Overview, Row, Seen, counts
+from redo_lab.runs.status import State
+from tests.helpers.launched import make_run, own, record, slurm_says
+
+QUEUED = "7_0|PENDING|Priority|\n7_1|RUNNING|None|n2"
+
+
+@pytest.fixture
+def no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+
+def seen(root: Path) -> dict[str, Row]:
+    return {row.run_id: row for row in Overview([root]).rows()}
+
+
+@pytest.mark.usefixtures("no_slurm")
+@pytest.mark.parametrize("state", list(State))
+def test_what_a_run_says_of_itself_stands_where_there_is_no_slurm(tmp_path: Path, state: State) -> None:
+    directory = make_run(tmp_path, "a0", state)
+    if state is State.RUNNING:
+        own(directory)
+    assert seen(tmp_path)["a0"].state.value == state.value
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_a_run_that_nothing_has_begun_is_pending(tmp_path: Path) -> None:
+    make_run(tmp_path, "a0", None)
+    row = seen(tmp_path)["a0"]
+    assert (row.state, row.env_steps, row.total_env_steps, row.attempt) == (Seen.PENDING, 0, 1000, 0)
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_a_process_of_this_machine_is_looked_at_whatever_its_heartbeat(tmp_path: Path) -> None:
+    """A fresh heartbeat of a dead process is lost, an old one of a process that lives (suspended) is not."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    own(make_run(tmp_path, "dead0", State.RUNNING), pid=gone.pid)
+    own(make_run(tmp_path, "slow0", State.RUNNING, age=10 * DEAD_SECONDS))
+    assert {name: row.state for name, row in seen(tmp_path).items()} == {"dead0": Seen.LOST, "slow0": Seen.RUNNING}
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_elsewhere_the_heartbeat_tells(tmp_path: Path) -> None:
+    own(make_run(tmp_path, "dead0", State.RUNNING, age=DEAD_SECONDS + 5), host="elsewhere")
+    own(make_run(tmp_path, "live0", State.RUNNING, age=DEAD_SECONDS - 5), host="elsewhere")
+    assert {name: row.state for name, row in seen(tmp_path).items()} == {"dead0": Seen.LOST, "live0": Seen.RUNNING}
+
+
+def test_slurm_tells_pending_from_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    root = tmp_path / "runs"
+    old = {"age": DEAD_SECONDS + 5}
+    make_run(root, "queued0", State.PENDING)
+    make_run(root, "requeued0", State.PREEMPTED)
+    own(make_run(root, "begun0", State.RUNNING, **old), host="elsewhere")
+    make_run(root, "gone0", State.PENDING)
+    own(make_run(root, "killed0", State.RUNNING, **old), host="elsewhere")
+    make_run(root, "saved0", State.PREEMPTED)
+    make_run(root, "done0", State.FINISHED)
+    make_run(root, "unsent0", State.PENDING)
+    record(root, {"7_0": ["queued0", "requeued0"], "7_1": ["begun0"], "7_2": ["gone0", "killed0", "saved0", "done0"]})
+    monkeypatch.setenv("PATH", slurm_says(bin_folder, squeue=QUEUED, sacct="7_2|NODE_FAIL|n1"))
+    found = seen(root)
+    assert {name: row.state for name, row in found.items()} == {
+        "queued0": Seen.PENDING,
+        "requeued0": Seen.PENDING,
+        "begun0": Seen.PENDING,
+        "gone0": Seen.LOST,
+        "killed0": Seen.LOST,
+        "saved0": Seen.PREEMPTED,
+        "done0": Seen.FINISHED,
+        "unsent0": Seen.PENDING,
+    }
+    assert found["queued0"].node == "(Priority)"
+    assert (found["queued0"].job, found["begun0"].node, found["unsent0"].job) == ("7_0", "n2", "")
+    asked = (bin_folder / "calls").read_text().splitlines()
+    assert [line.split()[0] for line in asked] == ["squeue", "sacct"]
+
+    # Accounting off: squeue alone says that a job is gone.
+    monkeypatch.setenv("PATH", slurm_says(bin_folder, squeue=QUEUED))
+    assert {name: row.state for name, row in seen(root).items()} == {name: row.state for name, row in found.items()}
+
+    # Slurm out of reach: a run that waits may still wait.
+    monkeypatch.setenv("PATH", slurm_says(bin_folder, squeue=None))
+    assert seen(root)["gone0"].state is Seen.PENDING
+
+
+def test_slurm_is_not_asked_about_runs_that_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    make_run(tmp_path / "runs", "a0", State.FINISHED)
+    make_run(tmp_path / "runs", "b0", State.FAILED)
+    record(tmp_path / "runs", {"7": ["a0", "b0"]})
+    monkeypatch.setenv("PATH", slurm_says(tmp_path / "bin"))
+    seen(tmp_path / "runs")
+    assert not (tmp_path / "bin" / "calls").exists()
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_rates_and_what_is_left_are_those_of_running_runs(tmp_path: Path) -> None:
+    told = {"rate_env_steps_per_s": 50.0, "env_steps": 400, "total_env_steps": 1000, "last_return": 2.5}
+    own(make_run(tmp_path, "a0", State.RUNNING, **told))
+    make_run(tmp_path, "b0", State.PREEMPTED, **told)
+    found = seen(tmp_path)
+    assert (found["a0"].rate_env_steps_per_s, found["a0"].eta_seconds, found["a0"].last_return) == (50.0, 12.0, 2.5)
+    assert (found["b0"].rate_env_steps_per_s, found["b0"].eta_seconds, found["b0"].last_return) == (None, None, 2.5)
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_a_single_run_finds_the_job_of_its_sweep(tmp_path: Path) -> None:
+    directory = make_run(tmp_path, "a0", State.PENDING)
+    record(tmp_path, {"7": ["a0"]})
+    assert [row.job for row in Overview([directory]).rows()] == ["7"]
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_counts_come_in_the_order_of_what_needs_a_look(tmp_path: Path) -> None:
+    for name, state in (("a0", State.FINISHED), ("b0", State.FAILED), ("c0", State.FINISHED)):
+        make_run(tmp_path, name, state)
+    assert list(counts(Overview([tmp_path]).rows()).items()) == [("failed", 1), ("finished", 2)]

@@ -1,0 +1,132 @@
+"""Sweep files: which jobs they make, what is refused, and that the shipped ones are the paper's."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redo_lab.commands import sweep
+from redo_lab.config import ConfigError
+from redo_lab.launch.sweep_file import SweepFile
+from tests.helpers.composing import planned
+
+COUNTS = {
+    "demo_grid": 8,
+    "fig1": 4 * 17 * 5,
+    "fig10_dqn": 4 * 2 * 17 * 5,
+    "fig10_nstep3": 4 * 2 * 17 * 5,
+    "fig10_resnet": 4 * 2 * 17 * 5,
+    "fig10_drq": 4 * 2 * 26 * 10,
+    "fig20": 4 * 4 * 10,
+}
+
+
+def values(word: str) -> list[str]:
+    """As Hydra's parser reads lists and the ranges of these tests."""
+    key, _, value = word.partition("=")
+    if value.startswith("range("):
+        return [f"{key}={n}" for n in range(int(value[6:-1]))]
+    return [word] if value.startswith("[") else [f"{key}={one}" for one in value.split(",")]
+
+
+def written(root: Path, content: dict[str, Any]) -> SweepFile:
+    (root / "mine.yaml").write_text(json.dumps(content))
+    return SweepFile.read(root / "mine.yaml")
+
+
+def test_the_product_of_the_grid_with_what_holds_for_all(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, {"overrides": {"agent": "dqn"}, "grid": {"recycler": ["none", ["redo", "prune"]], "seed": "range(2)"}}
+    )
+    assert file.jobs([], values) == [
+        ["agent=dqn", "recycler=none", "seed=0"],
+        ["agent=dqn", "recycler=none", "seed=1"],
+        ["agent=dqn", "recycler=[redo,prune]", "seed=0"],
+        ["agent=dqn", "recycler=[redo,prune]", "seed=1"],
+    ]
+
+
+def test_what_is_zipped_goes_together(tmp_path: Path) -> None:
+    file = written(tmp_path, {"grid": {"seed": [0, 1]}, "zip": [{"replay_ratio": [0.25, 1], "period": [5, None]}]})
+    assert file.jobs([], values) == [
+        ["seed=0", "replay_ratio=0.25", "period=5"],
+        ["seed=0", "replay_ratio=1", "period=null"],
+        ["seed=1", "replay_ratio=0.25", "period=5"],
+        ["seed=1", "replay_ratio=1", "period=null"],
+    ]
+
+
+def test_what_is_excluded_is_left_out(tmp_path: Path) -> None:
+    content = {
+        "grid": {"env": ["a", "b"], "recycler": ["x", "y"], "seed": [0, 1]},
+        "exclude": [{"env": "a", "recycler": ["x", "y"]}, {"env": "b", "seed": 1, "recycler": "y"}],
+    }
+    assert written(tmp_path, content).jobs([], values) == [
+        ["env=b", "recycler=x", "seed=0"],
+        ["env=b", "recycler=x", "seed=1"],
+        ["env=b", "recycler=y", "seed=0"],
+    ]
+
+
+def test_the_command_line_replaces_axes_and_overrides_and_comes_last(tmp_path: Path) -> None:
+    content = {"overrides": {"scale": "paper"}, "grid": {"seed": [0, 1]}, "zip": [{"a": [1, 2], "b": [3, 4]}]}
+    file = written(tmp_path, content)
+    assert file.jobs(["seed=7", "scale=smoke"], values) == [
+        ["scale=smoke", "seed=7", "a=1", "b=3"],
+        ["scale=smoke", "seed=7", "a=2", "b=4"],
+    ]
+    assert file.jobs(["a=9", "b=8", "seed=0"], values) == [["scale=paper", "seed=0", "a=9", "b=8"]]
+    with pytest.raises(ConfigError, match="a goes together with b in this sweep: give these too"):
+        file.jobs(["a=9"], values)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"gird": {"seed": [0]}}, "unknown key 'gird'.*grid"),
+        ({}, "a sweep has the keys overrides, grid, zip, exclude"),
+        ({"grid": ["seed"]}, "grid must be a mapping"),
+        ({"zip": {"a": [1]}}, "zip must be a list of mappings"),
+        ({"zip": [{"a": [1, 2], "b": [1]}]}, "lists of the same length, got a 2, b 1"),
+        ({"zip": [{"a": 1}]}, "lists of the same length, got a -1"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(content: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        written(tmp_path, content)
+
+
+@pytest.mark.parametrize("name", sweep.names())
+def test_a_shipped_sweep_has_the_papers_jobs_and_says_how_many(name: str) -> None:
+    jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs([], values)
+    assert len(jobs) == len({tuple(job) for job in jobs}) == COUNTS[name]
+    assert any(f"{COUNTS[name]} runs" in line for line in sweep.described() if line.split()[0] == name)
+    assert f"experiment={name}" in jobs[0]
+
+
+@pytest.mark.parametrize("name", sweep.names())
+def test_every_value_of_a_shipped_sweep_works(name: str) -> None:
+    jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs(["logger=none"], values)
+    left = Counter(word for job in jobs for word in job if not word.startswith("seed="))
+    for job in jobs:
+        if any(left[word] for word in job):
+            left -= Counter({word: left[word] for word in job})
+            assert planned(*job).run["experiment"] == name
+
+
+def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None:
+    for replay_ratio in ("0.25", "2"):
+        words = ["schedule.iterations=10", "agent=dqn", f"replay_ratio={replay_ratio}"]
+        assert planned(*words).run["env_steps"] * 4 == 10_000_000
+    assert "schedule.iterations=10" in SweepFile.read(sweep.SWEEPS / "fig10_dqn.yaml").jobs([], values)[0]
+
+
+def test_a_sweep_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep.main(["fig11"]) == 2
+    assert "no sweep 'fig11': did you mean 'fig1" in capsys.readouterr().err
+    assert sweep.main([]) == 0
+    assert "fig10_drq" in capsys.readouterr().out
