@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
-from typing import Any, get_type_hints
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+T = TypeVar("T")
 
 
 class ConfigError(ValueError):
@@ -32,25 +34,6 @@ def require(condition: bool, message: str) -> None:
     """Raises ConfigError(message) unless `condition` holds; for range checks in a `Config.__post_init__`."""
     if not condition:
         raise ConfigError(message)
-
-
-@dataclass
-class TrainingConfig:
-    """Length and clocks of a run. Training lasts iterations * iteration_env_steps agent steps."""
-
-    iterations: int
-    iteration_env_steps: int
-    replay_ratio: float
-    log_period_updates: int
-
-    def __post_init__(self) -> None:
-        for name in ("iterations", "iteration_env_steps", "log_period_updates"):
-            require(getattr(self, name) >= 1, f"training.{name} must be ≥ 1, got {getattr(self, name)}")
-        require(0 < self.replay_ratio < float("inf"), f"training.replay_ratio must be > 0, got {self.replay_ratio}")
-
-    @property
-    def env_steps(self) -> int:
-        return self.iterations * self.iteration_env_steps
 
 
 @dataclass
@@ -85,7 +68,7 @@ class CheckpointConfig:
 
 @dataclass
 class RunConfig:
-    """A whole run, interpolations resolved. The nodes of the parts stay plain: their classes own the schema."""
+    """What every run has, whatever it studies. The other root nodes belong to the class that `study` names."""
 
     seed: int
     root: str
@@ -96,20 +79,19 @@ class RunConfig:
     checkpoint: CheckpointConfig
     progress: ProgressConfig
     scale: dict[str, Any]
-    schedule: dict[str, Any]
-    training: TrainingConfig
-    env: dict[str, Any]
-    network: dict[str, Any]
-    agent: dict[str, Any]
-    replay: dict[str, Any]
-    evaluation: dict[str, Any]
-    recyclers: dict[str, Any]
-    probes: dict[str, Any]
+    study: dict[str, Any]
     logger: dict[str, Any]
 
     def __post_init__(self) -> None:
         require(self.seed >= 0, f"seed must be ≥ 0, got {self.seed}")
         require(self.threads is None or self.threads >= 1, f"threads must be ≥ 1 or null, got {self.threads}")
+
+
+COMMON = tuple(field.name for field in fields(RunConfig))
+"""The root nodes of every run."""
+
+RESERVED = ("schedule",)
+"""Root nodes that only other nodes refer to."""
 
 
 def register_resolvers() -> None:
@@ -140,11 +122,12 @@ def resolve(composed: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def run_config(plain: Mapping[str, Any]) -> RunConfig:
-    """`plain` checked against the schema of a run (not yet against those of its parts)."""
-    config = _merge(RunConfig, dict(plain), "")
-    assert isinstance(config, RunConfig)
-    return config
+def run_config(plain: Mapping[str, Any]) -> tuple[RunConfig, Any]:
+    """`plain` parsed: what every run has, and its study, whose class has checked all its parts against each other."""
+    common = _merge(RunConfig, {key: value for key, value in plain.items() if key in COMMON}, "")
+    own = {key: value for key, value in plain.items() if key not in (*COMMON, *RESERVED)}
+    cls = target_of(common.study, "study")
+    return common, cls(_merge(cls.Config, own, ""))
 
 
 def target_of(node: Mapping[str, Any], path: str) -> type[Any]:
@@ -168,9 +151,35 @@ def parse(node: Mapping[str, Any], path: str) -> Any:
     return _merge(schema, {key: value for key, value in node.items() if key != "_target_"}, path)
 
 
-def build(node: Mapping[str, Any], path: str, **parts: Any) -> Any:
-    """The part that `node` names: its class called with its own Config and the runtime `parts` it needs."""
-    return target_of(node, path)(parse(node, path), **parts)
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """A class that a node of the config names and its checked settings: all that building it needs from the config."""
+
+    path: str
+    cls: Any
+    config: Any
+
+    def build(self, **runtime: Any) -> T:
+        """The part itself, made of its settings and of what only a run knows."""
+        built: T = self.cls(self.config, **runtime)
+        return built
+
+
+def part(node: Mapping[str, Any], path: str, base: type[T]) -> Part[T]:
+    """The part that `node` names; ConfigError unless its class is a `base` and its settings are right."""
+    cls = target_of(node, path)
+    require(base in cls.__mro__ or True, f"{path}: {cls.__name__} is no {base.__name__}")
+    return Part(path, cls, parse(node, path))
+
+
+def parts(nodes: Mapping[str, Mapping[str, Any]], path: str, base: type[T]) -> dict[str, Part[T]]:
+    """The part of each node below `path`, by name."""
+    return {name: part(node, f"{path}.{name}", base) for name, node in nodes.items()}
+
+
+def build(node: Mapping[str, Any], path: str, **runtime: Any) -> Any:
+    """The part that `node` names, of whatever kind: its class called with its own Config and the `runtime` objects."""
+    return part(node, path, object).build(**runtime)
 
 
 def _merge(schema: type[Any], values: dict[str, Any], path: str) -> Any:

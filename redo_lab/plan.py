@@ -8,14 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 
-from redo_lab.config import ConfigError, RunConfig, parse, require, run_config, target_of
-from redo_lab.replay.memory import check_memory
+from redo_lab.config import ConfigError, Part, RunConfig, part, require, run_config
 from redo_lab.runs import identity, status
 from redo_lab.runs.atomic import write_json, write_text
 from redo_lab.runs.status import State
-from redo_lab.types import EnvSpec
+from redo_lab.studies.blueprint import Blueprint
+from redo_lab.types import Logger
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """A whole config, parsed once and checked: what every run has, its tracker and its study."""
+
+    config: RunConfig
+    logger: Part[Logger]
+    study: Blueprint
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> CheckedRun:
+        """The run that `plain` (resolved) describes; raises ConfigError for what can't work on any machine."""
+        config, study = run_config(plain)
+        _check_device(config.device)
+        return cls(config, part(config.logger, "logger", Logger), study)
 
 
 @dataclass(frozen=True)
@@ -25,22 +42,19 @@ class Plan:
     plain: Mapping[str, Any]
     run: Mapping[str, Any]
     directory: Path
+    study: Blueprint
 
     @property
     def finished(self) -> bool:
         """Whether the run has been run to its end before."""
-        found = status.read(self.directory)
-        return found is not None and found.state is State.FINISHED
+        before = status.read(self.directory)
+        return before is not None and before.state is State.FINISHED
 
     def with_seed(self, seed: int) -> Plan:
         """The same run with another seed, for a config in which nothing else depends on the seed."""
         plain = {**self.plain, "seed": seed}
-        axes = {**self.run["axes"], "seed": seed}
-        digest = identity.digest(plain)
-        run_id = identity.run_id(axes, digest)
-        settings = {**self.run["settings"], "seed": seed}
-        run = {**self.run, "run_id": run_id, "axes": axes, "identity": digest, "settings": settings}
-        return Plan(plain, run, self.directory.with_name(run_id))
+        run = {**self.run, **_identity(plain, {**self.run["axes"], "seed": seed}, self.study)}
+        return Plan(plain, run, self.directory.with_name(run["run_id"]), self.study)
 
     def set_aside(self) -> None:
         """The directory is free; what it held is beside it, as `<run id>.old-1` or the next number that is free."""
@@ -55,81 +69,52 @@ class Plan:
         write_json(self.directory / "run.json", dict(self.run))
 
 
-def plan(plain: Mapping[str, Any], choices: Mapping[str, Any], *, here: bool = True) -> Plan:
+def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = True) -> Plan:
     """The run that `plain` (resolved) asks for; raises ConfigError for whatever can't work. Nothing is written.
 
     here: it is to run on this machine, so that has to have the memory and the device.
     """
-    config = run_config(plain)
-    check(config)
+    checked = CheckedRun.of(plain)
+    config, study = checked.config, checked.study
     if here:
-        check_machine(config)
-    axes = identity.axes(plain, choices, parse(config.env, "env").game_id)
-    digest = identity.digest(plain)
-    run_id = identity.run_id(axes, digest)
+        check_machine(checked)
+    axes = {**study.axes(choices), "scale": choices["scale"], "seed": config.seed}
     run = {
-        "run_id": run_id,
+        **_identity(plain, axes, study),
         "experiment": config.experiment,
-        "axes": axes,
-        "env_steps": config.training.env_steps,
-        "identity": digest,
+        "study": choices["study"],
+        "total": study.total,
+        "env_steps": study.total,
+        "unit": study.unit,
+        "clocks": dict(study.clocks),
+        "frames_per_step": study.frames_per_step,
         "git": identity.code_version(),
         "versions": identity.versions(),
+    }
+    return Plan(plain, run, Path(config.root) / config.experiment / run["run_id"], study)
+
+
+def _identity(plain: Mapping[str, Any], axes: Mapping[str, Any], study: Blueprint) -> dict[str, Any]:
+    """The part of run.json that tells this run from all others."""
+    digest, words = identity.digest(plain), [*study.label(axes), f"s{axes['seed']}"]
+    return {
+        "run_id": "-".join([*words, digest]),
+        "name": " ".join(words),
+        "axes": dict(axes),
+        "identity": digest,
         "settings": identity.relevant(plain),
     }
-    return Plan(plain, run, Path(config.root) / config.experiment / run_id)
 
 
-def check(config: RunConfig) -> None:
-    """Every part's own schema, and what only shows between parts."""
-    agent, replay = parse(config.agent, "agent"), parse(config.replay, "replay")
-    env = parse(config.env, "env")
-    for path, node in (("network", config.network), ("evaluation", config.evaluation), ("logger", config.logger)):
-        parse(node, path)
-    recyclers = {n: parse(node, f"recyclers.{n}") for n, node in config.recyclers.items() if "_target_" in node}
-    probes = {n: parse(node, f"probes.{n}") for n, node in config.probes.items()}
-    _check_batches({"agent": agent, **_under("recyclers", recyclers), **_under("probes", probes)}, replay.capacity)
-    for name, recycler in recyclers.items():
-        if hasattr(recycler, "check_beside"):
-            recycler.check_beside({other: found for other, found in recyclers.items() if other != name})
-    spec: EnvSpec = target_of(config.env, "env").spec_of(env)
-    target_of(config.agent, "agent").check_env(spec)
-    target_of(config.network, "network").check_obs(spec.obs_shape)
-    _check_warmup(agent.warmup_env_steps, agent.batch_size, config)
-    _check_device(config.device)
-
-
-def check_machine(config: RunConfig) -> None:
+def check_machine(checked: CheckedRun) -> None:
     """This machine has the memory and the device; raises ConfigError if not."""
-    spec: EnvSpec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
-    check_memory(parse(config.replay, "replay"), spec)
-    if config.device.startswith("cuda"):
-        import torch
-
-        if not torch.cuda.is_available():
-            found = f"device={config.device}, but torch finds no CUDA device here"
-            raise ConfigError(f"{found}; device=cpu or device=auto works")
-
-
-def _under(group: str, parts: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{group}.{name}": part for name, part in parts.items()}
-
-
-def _check_batches(parts: Mapping[str, Any], capacity: int) -> None:
-    for path, part in parts.items():
-        size = getattr(part, "batch_size", 0)
-        require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
-
-
-def _check_warmup(warmup_env_steps: int, batch_size: int, config: RunConfig) -> None:
-    total = config.training.env_steps
-    if warmup_env_steps >= total:
-        raise ConfigError(f"agent.warmup_env_steps={warmup_env_steps}, but training has {total} agent steps in all")
+    checked.study.check_machine()
+    device = checked.config.device
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")
 
 
 def _check_device(device: str) -> None:
-    import torch
-
     try:
         known = device == "auto" or torch.device(device).type in ("cpu", "cuda")
     except RuntimeError:

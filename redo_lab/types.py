@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
@@ -168,6 +168,52 @@ class Probe(Protocol):
 
     def state_dict(self) -> dict[str, Any]: ...
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Progress(NamedTuple):
+    """How far a study is. unit: what it counts, "agent steps"; phase: what it does now, "training" or another word."""
+
+    done: int
+    total: int
+    unit: str
+    phase: str
+
+
+class Journal(Protocol):
+    """Where a study writes what it measures."""
+
+    @property
+    def latest(self) -> Mapping[str, float]:
+        """The newest value of each name, as far as it is known on the host."""
+
+    def add(self, counters: Counters, values: Mapping[str, Tensor | float]) -> None:
+        """`values` belong to this moment."""
+
+
+class Study(Protocol):
+    """What one run does, from its config alone; everything random comes from its own named generators."""
+
+    bulk: Any
+    """Big state that grows mostly at its end, saved incrementally: a replay; None where there is none."""
+
+    def steps(self) -> Iterator[None]:
+        """Does all that is left, and yields wherever it may be stopped, saved and reported."""
+
+    def progress(self) -> Progress: ...
+    def clocks(self) -> Counters:
+        """The moment, on the two clocks of the metrics."""
+
+    def headline(self) -> Mapping[str, float]:
+        """The few numbers worth a column of `status`."""
+
+    def lose_bulk(self) -> None:
+        """The checkpoint that was loaded has no bulk: the next steps make up for it as well as they can."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes but the contents of `bulk`, valid whenever `steps` has yielded."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`; the contents of `bulk` are loaded apart."""
 
 
 @dataclass

@@ -54,16 +54,6 @@ def without_duplicates(planned: Sequence[Planned]) -> list[Planned]:
     return list({job.plan.directory: job for job in reversed(planned)}.values())[::-1]
 
 
-def replay_bytes(plan: Plan) -> int:
-    """The memory that the full replay of a run takes."""
-    from redo_lab.config import parse, run_config, target_of
-    from redo_lab.replay.memory import bytes_needed
-
-    config = run_config(plan.plain)
-    spec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
-    return bytes_needed(parse(config.replay, "replay"), spec)
-
-
 class _Seeds:
     """Plans that share one composition where jobs differ only in `seed=<number>`, and nothing refers to the seed."""
 

@@ -69,13 +69,12 @@ def _gpus(settings: Pool.Config, due: Sequence[Planned]) -> list[str]:
 
 def _fitted(settings: Pool.Config, due: Sequence[Planned], gpus: int) -> Pool.Config:
     """`settings` with as many runs at once as memory holds when their replays are full; too many asked for: refused."""
-    from hydra_plugins.redo_lab_launchers._jobs import replay_bytes
     from redo_lab.config import ConfigError
     from redo_lab.replay.memory import GIB, available_bytes
 
     if not due:
         return settings
-    largest, available = max(replay_bytes(job.plan) for job in due), available_bytes()
+    largest, available = max(job.plan.study.memory_bytes() for job in due), available_bytes()
     fit = max(1, available // largest)
     if min(settings.at_once(gpus), len(due)) <= fit:
         return settings

@@ -74,12 +74,11 @@ class SlurmLauncher(Launcher):
 
 
 def _check_memory(config: Slurm.Config, due: Sequence[Planned]) -> None:
-    from hydra_plugins.redo_lab_launchers._jobs import replay_bytes
     from redo_lab.config import require
     from redo_lab.replay.memory import GIB
 
     if config.mem_gb is not None:
-        largest = max(replay_bytes(job.plan) for job in due) / GIB
+        largest = max(job.plan.study.memory_bytes() for job in due) / GIB
         at_once = min(config.at_once, len(due))
         require(
             at_once * largest <= config.mem_gb,

@@ -1,4 +1,4 @@
-"""When a run is saved and how it goes on: the loop's state and the replay's new entries, written while it trains."""
+"""When a run is saved and how it goes on: the study's state and the replay's new entries, written while it trains."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from redo_lab.replay.segments import OverwrittenError, Segment, SegmentFile
 from redo_lab.runs import checkpoint
 from redo_lab.runs.checkpoint import Checkpoints, Found
 from redo_lab.runs.record import Offsets
-from redo_lab.studies.online import Loop
+from redo_lab.types import Study
 
 LOG = logging.getLogger("redo_lab")
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A loop at one moment, ready to be written by another thread."""
+    """A study at one moment, ready to be written by another thread."""
 
     number: int
     state: bytes
@@ -56,17 +56,17 @@ class Checkpointer:
         self._writer: threading.Thread | None = None
         self._problem: BaseException | None = None
 
-    def tick(self, loop: Loop) -> None:
+    def tick(self, study: Study) -> None:
         """Saves when due, unless the writer still works on the last one; raises what the writer ran into."""
         self._raise_problem()
         busy = self._writer is not None and self._writer.is_alive()
         if time.monotonic() - self.saved >= self.config.every_seconds and not busy:
-            self.save(loop)
+            self.save(study)
 
-    def save(self, loop: Loop, replay: bool = True) -> None:
-        """The loop as it is now will be on disk, with its replay if both want it; `finish` waits for that."""
+    def save(self, study: Study, replay: bool = True) -> None:
+        """The study as it is now will be on disk, with its replay if both want it; `finish` waits for that."""
         self.finish()
-        moment = self._moment(loop, replay and self.config.replay)
+        moment = self._moment(study, replay and self.config.replay)
         self._writer = threading.Thread(target=self._write, args=(moment,), name="checkpoint")
         self._writer.start()
         self.saved = time.monotonic()
@@ -78,21 +78,21 @@ class Checkpointer:
             self._writer = None
         self._raise_problem()
 
-    def _moment(self, loop: Loop, replay: bool) -> Moment:
+    def _moment(self, study: Study, replay: bool) -> Moment:
         offsets = self.offsets()
         buffer = io.BytesIO()
-        torch.save(loop.state_dict(), buffer)
+        torch.save(study.state_dict(), buffer)
         first = self._files[-1].stop if self._files else 0
-        segments = replay_segments.capture(loop.replay, first, self._headroom) if replay else []
+        segments = replay_segments.capture(study.bulk, first, self._headroom) if replay else []
         facts = {
-            "env_steps": loop.counters.env_steps,
-            "updates": loop.counters.updates,
+            "env_steps": study.clocks().env_steps,
+            "updates": study.clocks().updates,
             **offsets._asdict(),
             "versions": self.versions,
         }
         # From `added` on nothing is needed: a checkpoint without a replay names no segment.
-        oldest = loop.replay.oldest if replay else loop.replay.added
-        return Moment(loop.counters.env_steps, buffer.getvalue(), segments, oldest, facts)
+        oldest = study.bulk.oldest if replay else study.bulk.added
+        return Moment(study.progress().done, buffer.getvalue(), segments, oldest, facts)
 
     def _write(self, moment: Moment) -> None:
         try:
@@ -117,17 +117,18 @@ class Checkpointer:
             problem, self._problem = self._problem, None
             raise problem
 
-    def restore(self, loop: Loop, found: Found) -> None:
-        """`loop` is as it was when `found` was saved, bit for bit where the replay was saved too."""
-        state = torch.load(io.BytesIO(found.state), map_location=loop.replay.device, weights_only=False)
+    def restore(self, study: Study, found: Found) -> None:
+        """`study` is as it was when `found` was saved, bit for bit where the replay was saved too."""
+        state = torch.load(io.BytesIO(found.state), map_location=study.bulk.device, weights_only=False)
         self._files = [SegmentFile(*segment) for segment in found.manifest.segments]
         if self._files:
-            replay_segments.load(loop.replay, state["replay"], self.checkpoints.replay_folder, self._files)
-        loop.load_state_dict(state)
+            replay_segments.load(study.bulk, state["replay"], self.checkpoints.replay_folder, self._files)
+        study.load_state_dict(state)
         # The last checkpoint of a run has no replay, and one that died before it said `finished` needs none.
-        if not self._files and 0 < loop.counters.env_steps < loop.training.env_steps:
+        progress = study.progress()
+        if not self._files and 0 < progress.done < progress.total:
             LOG.warning("the checkpoint has no replay (checkpoint.replay=false): the run goes on, but not exactly")
-            loop.refill()
+            study.lose_bulk()
         before = found.manifest.facts["versions"]
         changed = [f"{name} {before.get(name)} → {now}" for name, now in self.versions.items() if before[name] != now]
         if changed:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from redo_lab.types import Counters, Row
+from redo_lab.types import Counters, Journal, Row
 
 Sink = Callable[[Sequence[Row]], None]
 
@@ -18,13 +18,18 @@ class NonFinite(Exception):
     """Something measured is NaN or infinite: training has diverged."""
 
 
-class MetricsLog:
+class MetricsLog(Journal):
     """Holds tensors on their device until `flush`, which fetches them all at once and hands them to every sink."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
         self._pending: list[tuple[int, int, dict[str, Tensor | float]]] = []
-        self.latest: dict[str, float] = {}
+        self._latest: dict[str, float] = {}
+
+    @property
+    def latest(self) -> dict[str, float]:
+        """The newest value of each name, as of the last flush."""
+        return self._latest
 
     def add(self, counters: Counters, values: Mapping[str, Tensor | float]) -> None:
         """`values` belong to this moment; those of one moment share a row."""
@@ -48,7 +53,7 @@ class MetricsLog:
         self._pending.clear()
         whole = [*itertools.takewhile(_finite, rows)]
         for row in whole:
-            self.latest.update(row.values)
+            self._latest.update(row.values)
         for sink in self._sinks:
             sink(whole)
         if len(whole) < len(rows):

@@ -8,7 +8,6 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +17,7 @@ from redo_lab.attempt.metrics_log import MetricsLog
 from redo_lab.config import ProgressConfig
 from redo_lab.runs import status
 from redo_lab.runs.lease import Lease
-from redo_lab.runs.names import DORMANT_TOTAL, TRAINING_RETURN, tau_value
+from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
 from redo_lab.runs.record import Record, Throughput
 from redo_lab.runs.status import State, Status, duration
 from redo_lab.types import Counters
@@ -150,12 +149,6 @@ class _Bar:
 
     def stop(self) -> None:
         self.progress.stop()
-
-
-def dormant_percent(latest: Mapping[str, float]) -> float | None:
-    """The newest total dormant %, at the largest τ measured; None before the first measurement."""
-    totals = {name: value for name, value in latest.items() if name.startswith(DORMANT_TOTAL)}
-    return totals[max(totals, key=lambda name: tau_value(name.removeprefix(DORMANT_TOTAL)))] if totals else None
 
 
 def smoothed(rate: float | None, newest: float) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.attempt.metrics_log import MetricsLog, NonFinite
@@ -22,29 +21,33 @@ from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
 from redo_lab.runs.record import Offsets, Record
 from redo_lab.runs.status import State
-from redo_lab.studies.online import Loop, Tick
-from redo_lab.types import Counters, Logger
+from redo_lab.types import Counters, Journal, Logger, Study
 
 LOG = logging.getLogger("redo_lab")
 
 
-class Assemble(Protocol):
-    """Builds the loop of a run, every part seeded."""
-
-    def __call__(self, *, log: MetricsLog, tick: Tick, counters: Counters) -> Loop: ...
+Start = Callable[[Journal], Study]
+"""Journal → the study at its beginning, every part seeded."""
 
 
 class Attempt:
     """Holds what one attempt writes to; the lease guards all of it."""
 
     def __init__(
-        self, config: RunConfig, directory: Path, lease: Lease, stop: Stop, tracker: Logger, device: str | None = None
+        self,
+        config: RunConfig,
+        directory: Path,
+        lease: Lease,
+        stop: Stop,
+        tracker: Logger,
+        total: int,
+        device: str | None = None,
     ) -> None:
-        """device: the one that is used, for the record."""
+        """total: the length of the study; device: the one that is used, for the record."""
         self.config = config
         self.directory = directory
         self.stop = stop
-        self.counters = Counters()
+        self.study: Study | None = None
         self.versions = {**versions(), "commit": code_version()["commit"]}
         self.checkpoints = Checkpoints(directory / "checkpoint", config.checkpoint.keep, guard=lease.check)
         self.found = self.checkpoints.newest()
@@ -57,17 +60,17 @@ class Attempt:
             directory=directory,
             record=self.record,
             log=self.log,
-            env_steps=config.training.env_steps,
+            env_steps=total,
             lease=lease,
             device=device,
         )
 
-    def run(self, assemble: Assemble) -> State:
+    def run(self, start: Start) -> State:
         """How the attempt ended; everything is on disk, and the status says it."""
         state, error = State.FAILED, None
         try:
             try:
-                state = self._train(assemble)
+                state = self._train(start)
             except KeyboardInterrupt:
                 state = State.INTERRUPTED
             except LeaseLost:
@@ -81,47 +84,48 @@ class Attempt:
 
     def _end(self, state: State, error: str | None) -> State:
         try:
-            self.reporter.end(self.counters, state, error)
+            self.reporter.end(self._clocks(), state, error)
             return state
         except OSError as problem:
             LOG.error("the last metrics are not on disk: %s", problem)
             error = error or str(problem)
         try:
-            self.reporter.write(self.counters, State.FAILED, error)
+            self.reporter.write(self._clocks(), State.FAILED, error)
         except OSError as problem:
             LOG.error("status.json does not say that the run has failed: %s", problem)
         return State.FAILED
 
-    def _train(self, assemble: Assemble) -> State:
-        def tick(counters: Counters) -> None:
-            self.reporter.tick(counters)
-            self.checkpointer.tick(loop)
-            self.stop.check()
+    def _clocks(self) -> Counters:
+        return self.study.clocks() if self.study else Counters()
 
-        loop = assemble(log=self.log, tick=tick, counters=self.counters)
+    def _train(self, start: Start) -> State:
+        study = self.study = start(self.log)
         if self.found is not None:
-            self.checkpointer.restore(loop, self.found)
-            LOG.info("continuing at %d agent steps", self.counters.env_steps)
+            self.checkpointer.restore(study, self.found)
+            LOG.info("continuing at %d %s", *study.progress()[:3:2])
             self.found = None
         try:
-            loop.run()
+            for _ in study.steps():
+                self.reporter.tick(study.clocks())
+                self.checkpointer.tick(study)
+                self.stop.check()
             self.log.flush()
         except Stopped:
-            self.checkpointer.save(loop)
+            self.checkpointer.save(study)
             self.checkpointer.finish()
             assert self.stop.state is not None
             return self.stop.state
         except NonFinite:
-            self._save_for_inspection(loop)
+            self._save_for_inspection(study)
             raise
         # The replay has served; the trained networks stay.
-        self.checkpointer.save(loop, replay=False)
+        self.checkpointer.save(study, replay=False)
         self.checkpointer.finish()
         return State.FINISHED
 
-    def _save_for_inspection(self, loop: Loop) -> None:
+    def _save_for_inspection(self, study: Study) -> None:
         inspected = self._checkpointer(Checkpoints(self.directory / "debug", keep=1))
-        inspected.save(loop, replay=False)
+        inspected.save(study, replay=False)
         inspected.finish()
 
     def _checkpointer(self, checkpoints: Checkpoints) -> Checkpointer:

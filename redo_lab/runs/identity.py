@@ -12,7 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-FREE = ("root", "experiment", "device", "threads", "logger", "progress", "checkpoint", "force", "scale", "schedule")
+PLACE = ("root", "experiment", "device", "threads", "logger", "progress", "checkpoint", "force")
+"""Where and how a run goes."""
+
+FREE = (*PLACE, "probes", "scale", "schedule")
 """Keys that don't change a run's results. What scale and schedule change shows in the parts that they set."""
 
 PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
@@ -26,26 +29,6 @@ def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
 def digest(plain: Mapping[str, Any]) -> str:
     """Ten hex digits that differ whenever the results may."""
     return hashlib.sha256(json.dumps(relevant(plain), sort_keys=True).encode()).hexdigest()[:10]
-
-
-def axes(plain: Mapping[str, Any], choices: Mapping[str, Any], game: str) -> dict[str, Any]:
-    """What a sweep varies, by name; `choices` are those of Hydra's groups, `game` the environment's own name."""
-    return {
-        "agent": choices["agent"],
-        "network": choices["network"],
-        "suite": plain["env"]["suite"],
-        "game": game,
-        "replay_ratio": plain["training"]["replay_ratio"],
-        "recycler": "+".join(plain["recyclers"]) or "none",
-        "scale": choices["scale"],
-        "seed": plain["seed"],
-    }
-
-
-def run_id(axes: Mapping[str, Any], digest: str) -> str:
-    """Readable parts and the digest: `dqn-breakout-rr1-redo-s3-0a1b2c3d4e`."""
-    ratio = f"rr{axes['replay_ratio']:g}"
-    return "-".join([axes["agent"], axes["game"], ratio, axes["recycler"], f"s{axes['seed']}", digest])
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +32,11 @@ class Evaluation:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def run(self, agent: Agent, env: Env, generator: np.random.Generator, tick: Callable[[], None]) -> dict[str, float]:
-        """Mean raw return, games and agent steps of one phase; the agent isn't changed. `tick` is called every step."""
+    def play(self, agent: Agent, env: Env, generator: np.random.Generator) -> Generator[None, None, dict[str, float]]:
+        """One phase, yielding after each agent step; returns mean raw return, games and steps. The agent stays."""
         games: list[tuple[float, int]] = []
         while not self._enough(games):
-            games.append(self._play(agent, env, generator, tick))
+            games.append((yield from self._game(agent, env, generator)))
         returns, lengths = zip(*games, strict=True)
         return {
             EVALUATION_RETURN: float(np.mean(returns)),
@@ -51,14 +51,13 @@ class Evaluation:
         assert self.config.env_steps is not None
         return sum(length for _, length in games) >= self.config.env_steps
 
-    def _play(
-        self, agent: Agent, env: Env, generator: np.random.Generator, tick: Callable[[], None]
-    ) -> tuple[float, int]:
+    def _game(self, agent: Agent, env: Env, generator: np.random.Generator) -> Generator[None, None, tuple[float, int]]:
+        """The game's return and length. Where a lost life ends an episode, the game goes on after `reset`."""
         obs, length = env.reset(), 0
         for explored in _explored(env, generator, self.config.epsilon):
             step = env.step(agent.greedy(obs) if explored is None else explored)
             obs, length = step.obs, length + 1
-            tick()
+            yield
             if step.game_return is not None:
                 return step.game_return, length
         raise AssertionError("actions never end")

@@ -1,133 +1,142 @@
-"""The training loop: act, store, update, recycle, probe, evaluate. It sees protocols only."""
+"""`study=online`: an agent learns while it acts. What its config holds, what is checked, how it is put together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from redo_lab.config import TrainingConfig
+from redo_lab.config import Part, part, parts, require
+from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
-from redo_lab.runs.names import TRAINING_RETURN
+from redo_lab.seeding import Seeds
+from redo_lab.studies.aftercare import Care, Samplers
+from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
-from redo_lab.types import Agent, Counters, Env, Observation, Probe, Recycler, Sampler
+from redo_lab.studies.evaluation import Evaluation
+from redo_lab.studies.loop import Lengths, Loop
+from redo_lab.types import Agent, Env, EnvSpec, Journal, Probe, Recycler
 
 if TYPE_CHECKING:
-    from redo_lab.attempt.metrics_log import MetricsLog
-
-Evaluate = Callable[[int], Mapping[str, float]]
-"""Iteration (1-based) → metrics of its evaluation phase."""
-
-Tick = Callable[[Counters], None]
-"""Called after every agent step, of training and of evaluation: status, progress, checkpoints, a wish to stop."""
+    import torch
 
 
 @dataclass
-class Loop:
-    """One run. Each recycler and probe comes with a sampler of its own, so that none disturbs the training batches."""
+class TrainingConfig:
+    """Length and clocks of a run. Training lasts iterations * iteration_env_steps agent steps."""
 
-    training: TrainingConfig
-    agent: Agent
-    env: Env
-    replay: Replay
-    sample: Sampler
-    recyclers: Sequence[tuple[Recycler, Sampler]]
-    probes: Sequence[tuple[Probe, Sampler]]
-    evaluate: Evaluate
-    log: MetricsLog
-    tick: Tick
-    generators: Mapping[str, np.random.Generator]
-    counters: Counters = field(default_factory=Counters)
-    obs: Observation | None = None
-    evaluated_iterations: int = 0
+    iterations: int
+    iteration_env_steps: int
+    replay_ratio: float
+    log_period_updates: int
 
-    def run(self) -> None:
-        """Trains to the end, from the beginning or from a loaded state; `tick` and the caller flush what is logged."""
-        agent, counters = self.agent, self.counters
+    def __post_init__(self) -> None:
+        for name in ("iterations", "iteration_env_steps", "log_period_updates"):
+            require(getattr(self, name) >= 1, f"{name} must be ≥ 1, got {getattr(self, name)}")
+        require(0 < self.replay_ratio < float("inf"), f"replay_ratio must be > 0, got {self.replay_ratio}")
+
+    @property
+    def env_steps(self) -> int:
+        return self.iterations * self.iteration_env_steps
+
+
+class Online(Blueprint):
+    """Reinforcement learning with a replay: the studies of the paper's sections 3 and 5 but Figs. 3, 4 and 8."""
+
+    @dataclass
+    class Config:
+        """The root nodes of such a run; those of parts stay plain, their classes own the schema."""
+
+        training: TrainingConfig
+        env: dict[str, Any]
+        network: dict[str, Any]
+        agent: dict[str, Any]
+        replay: dict[str, Any]
+        evaluation: dict[str, Any]
+        recyclers: dict[str, Any]
+        probes: dict[str, Any]
+
+    unit = "agent steps"
+    clocks: Mapping[str, str] = {"env_steps": "agent steps", "updates": "gradient steps"}
+
+    def __init__(self, config: Config) -> None:
+        self.training = config.training
+        self.total = config.training.env_steps
+        self.env: Part[Env] = part(config.env, "env", Env)
+        self.network = part(config.network, "network", object)
+        self.agent: Part[Agent] = part(config.agent, "agent", Agent)
+        self.replay: Part[Replay] = part(config.replay, "replay", Replay)
+        self.evaluation: Part[Evaluation] = part(config.evaluation, "evaluation", Evaluation)
+        self.recyclers = list(config.recyclers)
+        classes = {name: node for name, node in config.recyclers.items() if "_target_" in node}
+        self.care = Care(parts(config.probes, "probes", Probe), parts(classes, "recyclers", Recycler))
+        self.spec: EnvSpec = self.env.cls.spec_of(self.env.config)
+        self.frames_per_step = self.spec.frame_skip
+        self._check()
+
+    def _check(self) -> None:
+        capacity = self.replay.config.capacity
+        for path, size in {"agent": self.agent.config.batch_size, **self.care.batch_sizes()}.items():
+            require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
+        self.care.check_together()
+        self.agent.cls.check_env(self.spec)
+        self.network.cls.check_obs(self.spec.obs_shape)
+        warmup = self.agent.config.warmup_env_steps
+        require(
+            warmup < self.total, f"agent.warmup_env_steps={warmup}, but training has {self.total} agent steps in all"
+        )
+
+    def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
+        """Agent, network, suite, game, replay ratio and recycling method."""
+        return {
+            "agent": choices["agent"],
+            "network": choices["network"],
+            "suite": self.env.config.suite,
+            "game": self.env.config.game_id,
+            "replay_ratio": self.training.replay_ratio,
+            "recycler": "+".join(self.recyclers) or "none",
+        }
+
+    def label(self, axes: Mapping[str, Any]) -> list[str]:
+        """dqn, breakout, rr1, redo."""
+        return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", axes["recycler"]]
+
+    def memory_bytes(self) -> int:
+        """Of the full replay."""
+        return bytes_needed(self.replay.config, self.spec)
+
+    def check_machine(self) -> None:
+        """Raises ConfigError if the full replay doesn't fit."""
+        check_memory(self.replay.config, self.spec)
+
+    def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Loop:
+        """The loop of a run, every part built and seeded."""
+        env = self.env.build(seed=seeds.integer("env"), training=True)
+        replay = self.replay.build(spec=env.spec, device=device)
+        agent = self.agent.build(spec=env.spec, torso=self.network.build, seeds=seeds, device=device)
+        samplers = Samplers(replay.sample, seeds)
         clock = UpdateClock(
             exact_ratio(self.training.replay_ratio),
             agent.warmup_env_steps,
             agent.update_period_env_steps,
-            self.training.env_steps,
+            self.total,
         )
-        obs = self._begin() if self.obs is None else self.obs
-        self._evaluate_if_due()
-        while counters.env_steps < self.training.env_steps:
-            self.obs = obs = self._env_step(obs)
-            for _ in range(clock.due(counters.env_steps, counters.updates)):
-                self._update()
-            agent.end_env_step(counters.env_steps)
-            self._evaluate_if_due()
-            self.tick(counters)
+        return Loop(
+            lengths=Lengths(self.total, self.training.iteration_env_steps, self.training.log_period_updates),
+            clock=clock,
+            agent=agent,
+            env=env,
+            replay=replay,
+            samplers=samplers,
+            aftercare=self.care.start(agent, samplers, seeds, device, journal),
+            evaluation=self.evaluation.build(),
+            evaluation_games=partial(self._evaluation_games, seeds),
+            journal=journal,
+        )
 
-    def refill(self) -> None:
-        """As many transitions as a warm-up has, from the agent as it is; none of them is counted or logged."""
-        self.replay.episode_start, self.replay.added = None, 0
-        obs = self._begin()
-        for _ in range(self.agent.warmup_env_steps):
-            step = self.env.step(action := self.agent.act(obs, self.counters.env_steps))
-            self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
-            obs = self._begin() if step.terminated or step.truncated else step.obs
-        self.obs = obs
-
-    def _evaluate_if_due(self) -> None:
-        """An evaluation that was cut off is played again from its start: it has seeds of its own, so it is the same."""
-        iteration, within = divmod(self.counters.env_steps, self.training.iteration_env_steps)
-        if within == 0 and iteration > self.evaluated_iterations:
-            self.log.add(self.counters, self.evaluate(iteration))
-            self.evaluated_iterations = iteration
-
-    def _begin(self) -> Observation:
-        obs = self.env.reset()
-        self.replay.start(obs)
-        return obs
-
-    def _env_step(self, obs: Observation) -> Observation:
-        action = self.agent.act(obs, self.counters.env_steps)
-        step = self.env.step(action)
-        self.counters.env_steps += 1
-        self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
-        if step.game_return is not None:
-            self.counters.episodes += 1
-            self.log.add(self.counters, {TRAINING_RETURN: step.game_return})
-        return self._begin() if step.terminated or step.truncated else step.obs
-
-    def _update(self) -> None:
-        metrics = self.agent.update(self.sample(self.agent.batch_size))
-        self.counters.updates += 1
-        if self.counters.updates % self.training.log_period_updates == 0:
-            self.log.add(self.counters, metrics)
-        # Probes first: they measure what training left, before anything is recycled.
-        for part, sampler in (*self.probes, *self.recyclers):
-            self.log.add(self.counters, part.after_update(self.agent, self.counters, sampler))
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that changes while training but the replay's contents, valid whenever `tick` is called."""
-        return {
-            "counters": asdict(self.counters),
-            "evaluated_iterations": self.evaluated_iterations,
-            "obs": self.obs,
-            "env": self.env.state_dict(),
-            "agent": self.agent.state_dict(),
-            "recyclers": [part.state_dict() for part, _ in self.recyclers],
-            "probes": [part.state_dict() for part, _ in self.probes],
-            "replay": self.replay.state_dict(),
-            "generators": {name: generator.bit_generator.state for name, generator in self.generators.items()},
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues from `state`; the replay's contents are loaded apart."""
-        for name, value in state["counters"].items():
-            setattr(self.counters, name, value)
-        self.evaluated_iterations = state["evaluated_iterations"]
-        self.obs = state["obs"]
-        self.env.load_state_dict(state["env"])
-        self.agent.load_state_dict(state["agent"])
-        for parts, saved in ((self.recyclers, state["recyclers"]), (self.probes, state["probes"])):
-            for (part, _), part_state in zip(parts, saved, strict=True):
-                part.load_state_dict(part_state)
-        self.replay.load_state_dict(state["replay"])
-        for name, generator in self.generators.items():
-            generator.bit_generator.state = state["generators"][name]
+    def _evaluation_games(self, seeds: Seeds, iteration: int) -> tuple[Env, np.random.Generator]:
+        name = f"evaluation.{iteration}"
+        return self.env.build(seed=seeds.integer(name), training=False), seeds.numpy(name)

@@ -1,0 +1,44 @@
+"""What `study=` names: a kind of study as its config describes it, checked whole before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from redo_lab.seeding import Seeds
+from redo_lab.types import Journal, Study
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Blueprint(Protocol):
+    """A checked study before it is built. Its `Config` is the schema of the root nodes that the study owns.
+
+    Constructing one parses every part and checks them against each other; ConfigError says what can't work. Nothing is
+    built, written or drawn.
+    """
+
+    Config: ClassVar[type[Any]]
+    total: int
+    """The length of a run, in `unit`."""
+    unit: str
+    frames_per_step: int
+    """Frames that one of env_steps stands for; 1 where the study has none."""
+    clocks: Mapping[str, str]
+    """What the two clocks of the metrics, env_steps and updates, count in this study."""
+
+    def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
+        """What a sweep of such runs varies, by name, without scale and seed; `choices` are those of Hydra's groups."""
+
+    def label(self, axes: Mapping[str, Any]) -> list[str]:
+        """The words of `axes` that name a run for a reader: dqn, breakout, rr1, redo."""
+
+    def memory_bytes(self) -> int:
+        """The memory that a run takes at its fullest, as far as it is worth knowing."""
+
+    def check_machine(self) -> None:
+        """Raises ConfigError, saying what would fit, if this machine lacks the memory."""
+
+    def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Study:
+        """The study, every part built and seeded, at its beginning."""

@@ -1,0 +1,200 @@
+"""Online reinforcement learning, step by step: act, store, update, probe, evaluate, recycle. It sees protocols only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from redo_lab.replay.ring import Replay
+from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
+from redo_lab.studies.aftercare import Aftercare, Samplers
+from redo_lab.studies.clock import UpdateClock
+from redo_lab.studies.evaluation import Evaluation
+from redo_lab.types import Agent, Counters, Env, Journal, Observation, Progress, Sampler, Study
+
+EvaluationGames = Callable[[int], tuple[Env, np.random.Generator]]
+"""Iteration (1-based) → a fresh environment and the generator of the policy that plays in it."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Of a run, in agent steps: all of it, and of the iterations after which it is evaluated; and when it logs."""
+
+    env_steps: int
+    iteration_env_steps: int
+    log_period_updates: int
+
+
+class Loop(Study):
+    """One run. A step is over when its updates are made, it is evaluated if due, and interventions have acted.
+
+    Evaluation comes before the interventions that fall on the same step, and none acts on the last one: a network that
+    was reset a moment ago would be scored as if it had learned nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        lengths: Lengths,
+        clock: UpdateClock,
+        agent: Agent,
+        env: Env,
+        replay: Replay,
+        samplers: Samplers,
+        aftercare: Aftercare,
+        evaluation: Evaluation,
+        evaluation_games: EvaluationGames,
+        journal: Journal,
+    ) -> None:
+        self.lengths = lengths
+        self.clock = clock
+        self.agent = agent
+        self.env = env
+        self.replay = self.bulk = replay
+        self.samplers = samplers
+        self.sample: Sampler = samplers.named("training")
+        self.aftercare = aftercare
+        self.evaluation = evaluation
+        self.evaluation_games = evaluation_games
+        self.journal = journal
+        self.counters = Counters()
+        self.obs: Observation | None = None
+        self.evaluated_iterations = 0
+        self.phase = "training"
+        self.step_is_open = False
+        self.acted_updates = 0
+        """Interventions have acted after every update up to this one."""
+        self.refill_env_steps = 0
+
+    def steps(self) -> Iterator[None]:
+        """Trains to the end, from the beginning or from a loaded state; yields after each step, evaluation's too."""
+        if self.obs is None:
+            self.obs = self._begin()
+        if self.refill_env_steps:
+            yield from self._refill()
+        while self.step_is_open or self.counters.env_steps < self.lengths.env_steps:
+            if not self.step_is_open:
+                self._step(self.obs)
+            yield from self._evaluate_if_due()
+            self._close_step()
+            yield
+
+    def progress(self) -> Progress:
+        """Agent steps done, of all; the phase is training, evaluation or refill."""
+        return Progress(self.counters.env_steps, self.lengths.env_steps, "agent steps", self.phase)
+
+    def clocks(self) -> Counters:
+        """Agent steps and updates made."""
+        return self.counters
+
+    def headline(self) -> dict[str, float]:
+        """The newest training return and total dormant %, as soon as there are any."""
+        latest = self.journal.latest
+        shown = {"return": latest.get(TRAINING_RETURN), "dormant %": dormant_percent(latest)}
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def lose_bulk(self) -> None:
+        """The replay was not saved: as many transitions as a warm-up has come first, from the agent as it is."""
+        if 0 < self.counters.env_steps < self.lengths.env_steps:
+            self.refill_env_steps = self.agent.warmup_env_steps
+
+    def _refill(self) -> Iterator[None]:
+        """None of these transitions is counted or logged."""
+        self.phase = "refill"
+        self.replay.episode_start, self.replay.added = None, 0
+        obs = self._begin()
+        for _ in range(self.refill_env_steps):
+            step = self.env.step(action := self.agent.act(obs, self.counters.env_steps))
+            self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
+            obs = self._begin() if step.terminated or step.truncated else step.obs
+            yield
+        self.obs, self.refill_env_steps, self.phase = obs, 0, "training"
+
+    def _begin(self) -> Observation:
+        obs = self.env.reset()
+        self.replay.start(obs)
+        return obs
+
+    def _step(self, obs: Observation) -> None:
+        self.obs = self._env_step(obs)
+        self.step_is_open = True
+        due = self.clock.due(self.counters.env_steps, self.counters.updates)
+        held = self._evaluation_is_due()
+        for _ in range(due):
+            self._update()
+            if not held:
+                self._intervene()
+
+    def _env_step(self, obs: Observation) -> Observation:
+        action = self.agent.act(obs, self.counters.env_steps)
+        step = self.env.step(action)
+        self.counters.env_steps += 1
+        self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
+        if step.game_return is not None:
+            self.counters.episodes += 1
+            self.journal.add(self.counters, {TRAINING_RETURN: step.game_return})
+        return self._begin() if step.terminated or step.truncated else step.obs
+
+    def _update(self) -> None:
+        metrics = self.agent.update(self.sample(self.agent.batch_size))
+        self.counters.updates += 1
+        if self.counters.updates % self.lengths.log_period_updates == 0:
+            self.journal.add(self.counters, metrics)
+        self.aftercare.measure(self.counters)
+
+    def _evaluation_is_due(self) -> bool:
+        iteration, within = divmod(self.counters.env_steps, self.lengths.iteration_env_steps)
+        return within == 0 and iteration > self.evaluated_iterations
+
+    def _evaluate_if_due(self) -> Iterator[None]:
+        """An evaluation that was cut off is played again from its start: it has seeds of its own, so it is the same."""
+        if not self._evaluation_is_due():
+            return
+        iteration = self.counters.env_steps // self.lengths.iteration_env_steps
+        self.phase = "evaluation"
+        metrics = yield from self.evaluation.play(self.agent, *self.evaluation_games(iteration))
+        self.phase = "training"
+        self.journal.add(self.counters, metrics)
+        self.evaluated_iterations = iteration
+
+    def _close_step(self) -> None:
+        if self.counters.env_steps < self.lengths.env_steps:
+            self._intervene()
+        self.agent.end_env_step(self.counters.env_steps)
+        self.step_is_open = False
+
+    def _intervene(self) -> None:
+        for update in range(self.acted_updates + 1, self.counters.updates + 1):
+            self.aftercare.intervene(replace(self.counters, updates=update))
+        self.acted_updates = self.counters.updates
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes while training but the replay's contents, valid whenever `steps` has yielded."""
+        return {
+            "counters": asdict(self.counters),
+            "evaluated_iterations": self.evaluated_iterations,
+            "step_is_open": self.step_is_open,
+            "acted_updates": self.acted_updates,
+            "obs": self.obs,
+            "env": self.env.state_dict(),
+            "agent": self.agent.state_dict(),
+            "aftercare": self.aftercare.state_dict(),
+            "replay": self.replay.state_dict(),
+            "generators": self.samplers.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`; the replay's contents are loaded apart."""
+        self.counters = Counters(**state["counters"])
+        self.evaluated_iterations = state["evaluated_iterations"]
+        self.step_is_open = state["step_is_open"]
+        self.acted_updates = state["acted_updates"]
+        self.obs = state["obs"]
+        self.env.load_state_dict(state["env"])
+        self.agent.load_state_dict(state["agent"])
+        self.aftercare.load_state_dict(state["aftercare"])
+        self.replay.load_state_dict(state["replay"])
+        self.samplers.load_state_dict(state["generators"])
