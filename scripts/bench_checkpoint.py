@@ -19,18 +19,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from hydra import compose, initialize_config_dir
 
 from redo_lab.attempt.checkpointer import Checkpointer
-from redo_lab.attempt.execute import assemble, set_up_torch
+from redo_lab.attempt.execute import set_up_torch
 from redo_lab.attempt.metrics_log import MetricsLog
 from redo_lab.commands.train import CONF
-from redo_lab.config import RunConfig, register_resolvers, resolve, run_config
+from redo_lab.config import register_resolvers, resolve
+from redo_lab.plan import CheckedRun
 from redo_lab.replay.ring import TRUNCATED, Replay
 from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.record import Offsets
-from redo_lab.studies.online import Loop
-from redo_lab.types import Counters
+from redo_lab.seeding import Seeds
+from redo_lab.studies.loop import Loop
 
 INTERVAL_SECONDS = 300
 PLAYED_ENTRIES = 5000
@@ -58,23 +60,25 @@ def main() -> int:
     return 0
 
 
-def configured(capacity: int, threads: int) -> RunConfig:
+def configured(capacity: int, threads: int) -> CheckedRun:
     register_resolvers()
     words = ["env=atari/breakout", "logger=none", "probe=none", f"replay.capacity={capacity}", f"threads={threads}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = run_config(resolve(compose("config", overrides=words)))
-    set_up_torch(config.threads)
-    return config
+        checked = CheckedRun.of(resolve(compose("config", overrides=words)))
+    set_up_torch(checked.config.threads)
+    return checked
 
 
-def made(config: RunConfig, folder: Path) -> tuple[Loop, Checkpointer, Checkpoints]:
-    loop = assemble(config, log=MetricsLog([]), tick=lambda counters: None, counters=Counters())
+def made(checked: CheckedRun, folder: Path) -> tuple[Loop, Checkpointer, Checkpoints]:
+    config = checked.config
+    loop = checked.study.start(Seeds(config.seed), torch.device("cpu"), MetricsLog([]))
+    assert isinstance(loop, Loop)
     checkpoints = Checkpoints(folder / "checkpoint", config.checkpoint.keep)
     saver = Checkpointer(config.checkpoint, checkpoints=checkpoints, offsets=lambda: Offsets(0, 0), versions={})
     return loop, saver, checkpoints
 
 
-def saving(config: RunConfig, folder: Path, new_entries: int, rounds: int) -> list[Row]:
+def saving(config: CheckedRun, folder: Path, new_entries: int, rounds: int) -> list[Row]:
     """Of the whole replay, of what an interval adds, of the small rest, and how much the writer slows updates."""
     loop, saver, checkpoints = made(config, folder)
     play(loop, min(PLAYED_ENTRIES, loop.replay.config.capacity))
@@ -131,7 +135,7 @@ def updates_per_s(loop: Loop, going_on: Callable[[], bool]) -> float:
     return updates / (time.perf_counter() - begun)
 
 
-def restoring(config: RunConfig, folder: Path) -> list[Row]:
+def restoring(config: CheckedRun, folder: Path) -> list[Row]:
     """As `redo-lab train` does it: every byte verified, every frame unpacked. The files may still be in memory."""
     loop, saver, checkpoints = made(config, folder)
     with timed() as verified:

@@ -9,7 +9,6 @@ number of torch threads, a warm replay. Neither evaluates, logs or checkpoints w
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
@@ -60,13 +59,15 @@ def compare(ratio: float, rounds: int, threads: int) -> None:
 
 def ours(ratio: float, threads: int) -> float:
     """Agent steps a second of our loop after warm-up."""
+    import torch
     from hydra import compose, initialize_config_dir
 
-    from redo_lab.attempt.execute import assemble, set_up_torch
+    from redo_lab.attempt.execute import set_up_torch
     from redo_lab.attempt.metrics_log import MetricsLog
     from redo_lab.commands.train import CONF
-    from redo_lab.config import register_resolvers, resolve, run_config
-    from redo_lab.types import Counters
+    from redo_lab.config import register_resolvers, resolve
+    from redo_lab.plan import CheckedRun
+    from redo_lab.seeding import Seeds
 
     timed = TIMED_ENV_STEPS[ratio]
     register_resolvers()
@@ -84,19 +85,16 @@ def ours(ratio: float, threads: int) -> float:
         f"threads={threads}",
     ]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = run_config(resolve(compose("config", overrides=overrides)))
-    set_up_torch(config.threads)
-    marks: dict[int, float] = {}
-
-    def tick(counters: Counters) -> None:
-        if counters.env_steps in (WARMUP_ENV_STEPS, WARMUP_ENV_STEPS + timed - 1):
-            marks[counters.env_steps] = time.perf_counter()
+        checked = CheckedRun.of(resolve(compose("config", overrides=overrides)))
+    set_up_torch(checked.config.threads)
+    marks: list[float] = []
+    study = checked.study.start(Seeds(0), torch.device("cpu"), MetricsLog([]))
+    for _ in study.steps():
+        if study.progress().done in (WARMUP_ENV_STEPS, WARMUP_ENV_STEPS + timed - 1):
+            marks.append(time.perf_counter())
             if len(marks) == 2:
-                raise StopIteration
-
-    with contextlib.suppress(StopIteration):
-        assemble(config, log=MetricsLog([]), tick=tick, counters=Counters()).run()
-    start, end = marks.values()
+                break
+    start, end = marks
     return (timed - 1) / (end - start)
 
 

@@ -6,6 +6,7 @@ python scripts/peer_sb3.py dqn|sac RESULT.json OVERRIDES…
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,30 @@ from torch import nn
 
 from redo_lab.commands.mistakes import groups
 from redo_lab.commands.train import CONF, quoted
-from redo_lab.config import RunConfig, build, register_resolvers, resolve, run_config
+from redo_lab.config import build, register_resolvers, resolve, run_config
 from redo_lab.runs.atomic import write_json
 from redo_lab.seeding import Seeds
+from redo_lab.studies.online import TrainingConfig
 from redo_lab.types import Discrete
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The nodes of a config that the peer is set up from."""
+
+    seed: int
+    training: TrainingConfig
+    env: dict[str, Any]
+    network: dict[str, Any]
+    agent: dict[str, Any]
+    replay: dict[str, Any]
+    evaluation: dict[str, Any]
 
 
 class Adapter(gymnasium.Env[Any, Any]):
     """One of our environments as Gymnasium has them."""
 
-    def __init__(self, config: RunConfig, seed: int, training: bool) -> None:
+    def __init__(self, config: Settings, seed: int, training: bool) -> None:
         self.inner = build(config.env, "env", seed=seed, training=training)
         spec = self.inner.spec
         if spec.dtype is np.uint8:
@@ -63,7 +78,7 @@ class OurTorso(BaseFeaturesExtractor):
         return features
 
 
-def evaluate(model: DQN | SAC, config: RunConfig, iteration: int) -> float:
+def evaluate(model: DQN | SAC, config: Settings, iteration: int) -> float:
     """The mean return of whole games, greedy but for ε, as ours are evaluated."""
     seeds = Seeds(config.seed)
     env = Adapter(config, seeds.integer(f"evaluation.{iteration}"), training=False)
@@ -85,7 +100,7 @@ def evaluate(model: DQN | SAC, config: RunConfig, iteration: int) -> float:
 class Evaluations(BaseCallback):
     """Evaluates after every iteration, and notes the games played while training."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: Settings) -> None:
         super().__init__()
         self.config = config
         self.returns: list[float] = []
@@ -101,7 +116,7 @@ class Evaluations(BaseCallback):
         return True
 
 
-def make(kind: str, config: RunConfig) -> DQN | SAC:
+def make(kind: str, config: Settings) -> DQN | SAC:
     """The peer with our numbers; gradient clipping is off, as in ours."""
     agent, seeds = config.agent, Seeds(config.seed)
     env = Adapter(config, seeds.integer("env"), training=True)
@@ -141,7 +156,10 @@ def main(kind: str, result: str, *overrides: str) -> int:
     torch.set_num_threads(1)
     words = [quoted(word, groups(CONF)) for word in overrides]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = run_config(resolve(compose("config", overrides=words)))
+        plain = resolve(compose("config", overrides=words))
+    _, study = run_config(plain)
+    nodes = {name: plain[name] for name in ("env", "network", "agent", "replay", "evaluation")}
+    config = Settings(plain["seed"], study.training, **nodes)
     evaluations = Evaluations(config)
     make(kind, config).learn(config.training.env_steps, callback=evaluations)
     write_json(Path(result), {"evaluation": evaluations.returns, "training": evaluations.games})
