@@ -170,6 +170,15 @@ class Probe(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
+class Progress(NamedTuple):
+    """How far a study is. unit: what it counts, "agent steps"; phase: what it does now, "training" or another word."""
+
+    done: int
+    total: int
+    unit: str
+    phase: str
+
+
 @dataclass
 class Row:
     """Metrics of one moment of a run."""

@@ -20,10 +20,11 @@ from redo_lab.runs.atomic import DiskFull
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
+from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
 from redo_lab.runs.record import Offsets, Record
 from redo_lab.runs.status import State
 from redo_lab.studies.online import Loop, Tick
-from redo_lab.types import Counters, Logger
+from redo_lab.types import Counters, Logger, Progress
 
 LOG = logging.getLogger("redo_lab")
 
@@ -32,6 +33,29 @@ class Assemble(Protocol):
     """Builds the loop of a run, every part seeded."""
 
     def __call__(self, *, log: MetricsLog, tick: Tick, counters: Counters) -> Loop: ...
+
+
+class Watched:
+    """Online training as a reporter sees it."""
+
+    def __init__(self, counters: Counters, total: int, log: MetricsLog) -> None:
+        self.counters, self.total, self.log = counters, total, log
+        self.before = -1
+
+    def progress(self) -> Progress:
+        """An agent step that was not counted was one of an evaluation."""
+        phase = "training" if self.counters.env_steps != self.before else "evaluation"
+        self.before = self.counters.env_steps
+        return Progress(self.before, self.total, "agent steps", phase)
+
+    def clocks(self) -> Counters:
+        """The moment."""
+        return self.counters
+
+    def headline(self) -> dict[str, float]:
+        """The last return and the dormant share, as far as they are known."""
+        values = {"return": self.log.latest.get(TRAINING_RETURN), "dormant %": dormant_percent(self.log.latest)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Attempt:
@@ -45,6 +69,7 @@ class Attempt:
         self.directory = directory
         self.stop = stop
         self.counters = Counters()
+        self.watched: Watched | None = None
         self.versions = {**versions(), "commit": code_version()["commit"]}
         self.checkpoints = Checkpoints(directory / "checkpoint", config.checkpoint.keep, guard=lease.check)
         self.found = self.checkpoints.newest()
@@ -57,7 +82,8 @@ class Attempt:
             directory=directory,
             record=self.record,
             log=self.log,
-            env_steps=config.training.env_steps,
+            total=config.training.env_steps,
+            unit="agent steps",
             lease=lease,
             device=device,
         )
@@ -81,20 +107,22 @@ class Attempt:
 
     def _end(self, state: State, error: str | None) -> State:
         try:
-            self.reporter.end(self.counters, state, error)
+            self.reporter.end(self.watched, state, error)
             return state
         except OSError as problem:
             LOG.error("the last metrics are not on disk: %s", problem)
             error = error or str(problem)
         try:
-            self.reporter.write(self.counters, State.FAILED, error)
+            self.reporter.write(State.FAILED, error)
         except OSError as problem:
             LOG.error("status.json does not say that the run has failed: %s", problem)
         return State.FAILED
 
     def _train(self, assemble: Assemble) -> State:
+        watched = self.watched = Watched(self.counters, self.config.training.env_steps, self.log)
+
         def tick(counters: Counters) -> None:
-            self.reporter.tick(counters)
+            self.reporter.tick(watched)
             self.checkpointer.tick(loop)
             self.stop.check()
 

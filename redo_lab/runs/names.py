@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 EVALUATION_RETURN = "evaluation/return_mean"
 TRAINING_RETURN = "training/return"
 DORMANT_TOTAL = "dormant/total_tau"
@@ -15,3 +17,9 @@ def tau_text(tau: float) -> str:
 def tau_value(text: str) -> float:
     """The τ that `tau_text` wrote."""
     return float(text.replace("p", "."))
+
+
+def dormant_percent(latest: Mapping[str, float]) -> float | None:
+    """The newest total dormant %, at the largest τ measured; None before the first measurement."""
+    totals = {name: value for name, value in latest.items() if name.startswith(DORMANT_TOTAL)}
+    return totals[max(totals, key=lambda name: tau_value(name.removeprefix(DORMANT_TOTAL)))] if totals else None
