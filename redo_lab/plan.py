@@ -84,7 +84,6 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
         "experiment": config.experiment,
         "study": choices["study"],
         "total": study.total,
-        "env_steps": study.total,
         "unit": study.unit,
         "clocks": dict(study.clocks),
         "frames_per_step": study.frames_per_step,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import torch
 
@@ -11,3 +13,9 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def _no_tracker_account(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+@pytest.fixture(autouse=True)
+def _log_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in this process turns it to its own log.txt; caplog then hears nothing more."""
+    monkeypatch.setattr(logging.getLogger("redo_lab"), "propagate", True)

@@ -38,6 +38,7 @@ class LocalLauncher(Launcher):
         from redo_lab.launch.board import Job
         from redo_lab.launch.local import Pool, exit_code
         from redo_lab.launch.table import display, summary
+        from redo_lab.runs import about
 
         planned = planned_jobs(self.hydra_context, self.config, job_overrides, here=True)
         wanted = without_duplicates(planned)
@@ -49,7 +50,8 @@ class LocalLauncher(Launcher):
         settings = _fitted(self.pool, due, len(gpus))
         for job in due:
             job.plan.write()
-        jobs = [Job(job.name, job.plan.directory, job.plan.run["env_steps"]) for job in due]
+        lengths = [about.of(job.plan.run) for job in due]
+        jobs = [Job(job.name, job.plan.directory, run.total, run.unit) for job, run in zip(due, lengths, strict=True)]
         with display(settings.line_seconds) as shown:
             board = Pool(settings, shown, gpus=gpus).run(jobs, finished_before=len(wanted) - len(due))
         print(summary(board))

@@ -89,9 +89,10 @@ def _check_memory(config: Slurm.Config, due: Sequence[Planned]) -> None:
 
 def _run(job: Planned, overrides: list[str]) -> SweepRun:
     from redo_lab.launch.record import SweepRun
+    from redo_lab.runs import about
 
-    plan = job.plan
-    return SweepRun(plan.run["run_id"], str(plan.directory.absolute()), job.name, plan.run["env_steps"], overrides)
+    run = about.of(job.plan.run)
+    return SweepRun(run.run_id, str(job.plan.directory.absolute()), job.name, run.total, run.unit, overrides)
 
 
 def _counted(wanted: int, finished: int, queued: int, due: int) -> str:

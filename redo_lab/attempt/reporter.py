@@ -8,21 +8,33 @@ import resource
 import socket
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
 
 from redo_lab.attempt.metrics_log import MetricsLog
+from redo_lab.attempt.pace import Pace
 from redo_lab.config import ProgressConfig
 from redo_lab.runs import status
 from redo_lab.runs.lease import Lease
-from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
 from redo_lab.runs.record import Record, Throughput
-from redo_lab.runs.status import State, Status, duration
-from redo_lab.types import Counters
+from redo_lab.runs.status import State, Status, duration, headline_text
+from redo_lab.types import Counters, Progress
 
 LOG = logging.getLogger("redo_lab")
+
+
+class Reported(Protocol):
+    """What a study says of itself."""
+
+    def progress(self) -> Progress: ...
+    def clocks(self) -> Counters: ...
+    def headline(self) -> Mapping[str, float]: ...
 
 
 class Reporter:
@@ -35,82 +47,98 @@ class Reporter:
         directory: Path,
         record: Record,
         log: MetricsLog,
-        env_steps: int,
+        total: int,
+        unit: str,
         lease: Lease,
         device: str | None = None,
     ) -> None:
-        """The lease is renewed with every writing of the status, which it forbids once it is lost."""
+        """total: the length of the run in `unit`s. The lease is renewed with every writing of the status, which it
+        forbids once it is lost."""
         self.config = config
         self.directory = directory
         self.record = record
         self.log = log
-        self.total_env_steps = env_steps
         self.lease = lease
         self.device = device
+        self.progress = Progress(0, total, unit, "start")
+        self.clocks = Counters()
+        self.headline: dict[str, float] = {}
+        self.pace = Pace()
+        self.stepped: float | None = None
         self.started = self.refreshed = self.lined = time.monotonic()
-        self.previous = Counters()
-        self.rate: float | None = None
-        self.bar = _Bar(directory, env_steps) if sys.stderr.isatty() else None
-        self.write(Counters(), State.RUNNING, None)
+        self.bar = _Bar(directory, total) if sys.stderr.isatty() else None
+        self.write(State.RUNNING, None)
 
-    def tick(self, counters: Counters) -> None:
-        """Cheap when nothing is due."""
+    def tick(self, study: Reported) -> None:
+        """After each step of `study`; cheap when nothing is due."""
         now = time.monotonic()
+        self.progress = study.progress()
+        self.pace.step(now, self.progress)
         if now - self.refreshed < self.config.refresh_seconds:
             return
-        self._refresh(counters, now)
+        self.stepped = time.time()
+        self._refresh(study, now)
         if self.bar is not None:
-            self.bar.show(counters.env_steps, self._summary(counters))
+            self.bar.show(self.progress.done, self._summary())
         elif now - self.lined >= self.config.line_seconds:
             self.lined = now
-            LOG.info("%s", self._summary(counters))
+            LOG.info("%s", self._summary())
 
-    def end(self, counters: Counters, state: State, error: str | None) -> None:
-        """The last refresh: everything logged is on disk and the status is `state`."""
-        self._refresh(counters, time.monotonic())
+    def beat(self) -> None:
+        """Shows that the run lives while it takes no step; nothing happens before a refresh is due."""
+        now = time.monotonic()
+        if now - self.refreshed >= self.config.refresh_seconds:
+            self.refreshed = now
+            self.write(State.RUNNING, None)
+
+    def end(self, study: Reported | None, state: State, error: str | None) -> None:
+        """The last refresh: everything logged is on disk and the status is `state`. None: the study never began."""
+        if study is not None:
+            self.progress = study.progress()
+            self._refresh(study, time.monotonic())
         if self.bar is not None:
-            self.bar.show(counters.env_steps, self._summary(counters))
+            self.bar.show(self.progress.done, self._summary())
             self.bar.stop()
-        self.write(counters, state, error)
-        LOG.info("%s: %s", state.value, self._summary(counters))
+        self.write(state, error)
+        LOG.info("%s: %s", state.value, self._summary())
 
-    def _refresh(self, counters: Counters, now: float) -> None:
+    def _refresh(self, study: Reported, now: float) -> None:
         self.log.flush()
-        seconds = max(now - self.refreshed, 1e-9)
-        env_steps = counters.env_steps - self.previous.env_steps
-        updates = counters.updates - self.previous.updates
+        seconds, clocks = max(now - self.refreshed, 1e-9), study.clocks()
+        env_steps, updates = clocks.env_steps - self.clocks.env_steps, clocks.updates - self.clocks.updates
         self.refreshed = now
-        self.rate = smoothed(self.rate, env_steps / seconds)
-        self.previous = Counters(counters.env_steps, counters.updates, counters.episodes)
+        self.pace.measure()
+        self.clocks, self.headline = replace(clocks), dict(study.headline())
         self.record.throughput(
             Throughput(
                 round(now - self.started, 3),
-                counters.env_steps,
-                counters.updates,
+                clocks.env_steps,
+                clocks.updates,
                 round(env_steps / seconds, 3),
                 round(updates / seconds, 3),
                 peak_memory_mb(),
             )
         )
-        self.write(counters, State.RUNNING, None)
+        self.write(State.RUNNING, None)
 
-    def write(self, counters: Counters, state: State, error: str | None) -> None:
+    def write(self, state: State, error: str | None) -> None:
         """The status is `state` with `error`; the lease is renewed, LeaseLost if it is not ours any more."""
         self.lease.renew()
         status.write(
             self.directory,
             Status(
                 state=state,
-                env_steps=counters.env_steps,
-                total_env_steps=self.total_env_steps,
-                updates=counters.updates,
-                episodes=counters.episodes,
-                rate_env_steps_per_s=self.rate,
+                done=self.progress.done,
+                total=self.progress.total,
+                unit=self.progress.unit,
+                phase=self.progress.phase,
+                rate_per_s=self.pace.rate,
+                headline=self.headline,
+                updates=self.clocks.updates,
                 heartbeat=time.time(),
+                stepped=self.stepped,
                 attempt=self.lease.attempt,
                 error=error,
-                last_return=self.log.latest.get(TRAINING_RETURN),
-                dormant_percent=dormant_percent(self.log.latest),
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 device=self.device,
@@ -118,24 +146,16 @@ class Reporter:
             self.lease.check,
         )
 
-    def _summary(self, counters: Counters) -> str:
-        left = self.total_env_steps - counters.env_steps
-        eta = "?" if not self.rate else duration(left / self.rate)
-        last = self.log.latest.get(TRAINING_RETURN)
-        dormant = dormant_percent(self.log.latest)
-        parts = [
-            f"{counters.env_steps:,}/{self.total_env_steps:,} steps",
-            f"{self.rate or 0:.0f}/s",
-            f"ETA {eta}",
-            f"return {'–' if last is None else format(last, 'g')}",
-            f"dormant {'–' if dormant is None else format(dormant, '.1f') + ' %'}",
-        ]
-        return " · ".join(parts)
+    def _summary(self) -> str:
+        at, rate = self.progress, self.pace.rate
+        eta = duration((at.total - at.done) / rate) if rate else "?"
+        parts = [f"{at.done:,}/{at.total:,} {at.unit}", f"{rate or 0:.0f}/s", f"ETA {eta}"]
+        return " · ".join([*parts, *headline_text(self.headline)])
 
 
 class _Bar:
     def __init__(self, directory: Path, total: int) -> None:
-        self.progress = Progress(
+        self.progress = Bars(
             BarColumn(bar_width=16),
             TextColumn("{task.fields[summary]}"),
             console=Console(stderr=True),
@@ -144,16 +164,11 @@ class _Bar:
         self.task: TaskID = self.progress.add_task("", total=total, summary="")
         self.progress.start()
 
-    def show(self, env_steps: int, summary: str) -> None:
-        self.progress.update(self.task, completed=env_steps, summary=summary)
+    def show(self, done: int, summary: str) -> None:
+        self.progress.update(self.task, completed=done, summary=summary)
 
     def stop(self) -> None:
         self.progress.stop()
-
-
-def smoothed(rate: float | None, newest: float) -> float:
-    """A moving average that follows changes within about ten refreshes."""
-    return newest if rate is None else 0.8 * rate + 0.2 * newest
 
 
 def peak_memory_mb() -> float:

@@ -21,7 +21,7 @@ from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
 from redo_lab.runs.record import Offsets, Record
 from redo_lab.runs.status import State
-from redo_lab.types import Counters, Journal, Logger, Study
+from redo_lab.types import Journal, Logger, Study
 
 LOG = logging.getLogger("redo_lab")
 
@@ -41,9 +41,10 @@ class Attempt:
         stop: Stop,
         tracker: Logger,
         total: int,
+        unit: str,
         device: str | None = None,
     ) -> None:
-        """total: the length of the study; device: the one that is used, for the record."""
+        """total: the length of the study, in `unit`; device: the one that is used, for the record."""
         self.config = config
         self.directory = directory
         self.stop = stop
@@ -60,7 +61,8 @@ class Attempt:
             directory=directory,
             record=self.record,
             log=self.log,
-            env_steps=total,
+            total=total,
+            unit=unit,
             lease=lease,
             device=device,
         )
@@ -84,19 +86,16 @@ class Attempt:
 
     def _end(self, state: State, error: str | None) -> State:
         try:
-            self.reporter.end(self._clocks(), state, error)
+            self.reporter.end(self.study, state, error)
             return state
         except OSError as problem:
             LOG.error("the last metrics are not on disk: %s", problem)
             error = error or str(problem)
         try:
-            self.reporter.write(self._clocks(), State.FAILED, error)
+            self.reporter.write(State.FAILED, error)
         except OSError as problem:
             LOG.error("status.json does not say that the run has failed: %s", problem)
         return State.FAILED
-
-    def _clocks(self) -> Counters:
-        return self.study.clocks() if self.study else Counters()
 
     def _train(self, start: Start) -> State:
         study = self.study = start(self.log)
@@ -106,7 +105,7 @@ class Attempt:
             self.found = None
         try:
             for _ in study.steps():
-                self.reporter.tick(study.clocks())
+                self.reporter.tick(study)
                 self.checkpointer.tick(study)
                 self.stop.check()
             self.log.flush()

@@ -55,7 +55,7 @@ def _on_this_machine(chosen: Sequence[Row]) -> int:
     from redo_lab.launch.local import Pool, exit_code
     from redo_lab.launch.table import display, summary
 
-    jobs = [Job(row.name, Path(row.directory), row.total_env_steps) for row in chosen]
+    jobs = [Job(row.name, Path(row.directory), row.total, row.unit) for row in chosen]
     settings = Pool.Config(
         runs_at_once=None, threads_per_run=None, gpus=None, runs_per_gpu=1, refresh_seconds=0.5, line_seconds=30
     )

@@ -15,11 +15,12 @@ from rich.text import Text
 
 from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import OVER, Overview, Row, Seen, counts
-from redo_lab.launch.table import shortened
-from redo_lab.runs.status import duration
+from redo_lab.launch.table import Columns, shortened
+from redo_lab.runs.status import duration, number_text, rate_text
 
 STYLES = {Seen.RUNNING: "green", Seen.FINISHED: "dim", Seen.FAILED: "red", Seen.LOST: "red", Seen.PENDING: "cyan"}
-COLUMNS = ("state", "run", "done", "steps/s", "ETA", "return", "dormant", "try", "node", "job")
+SILENT_SECONDS = 60
+"""Without a step for so long, a run that works says since when."""
 LEAST_NAME = 12
 FILE_WIDTH = 140
 
@@ -73,32 +74,37 @@ def render(found: Sequence[Row], width: int, height: int | None = None) -> Group
 
 
 def _table(found: Sequence[Row], width: int) -> Table:
-    cells = [_cells(row) for row in found]
-    rest = sum(max(len(column), *(len(row[at]) for row in cells)) + 2 for at, column in enumerate(COLUMNS) if at != 1)
+    columns = Columns.of([row.headline for row in found], {row.unit for row in found})
+    headings = ["state", "run", "done", columns.rate, "ETA", *columns.headline, "try", "node", "job"]
+    cells = [_cells(row, columns.headline) for row in found]
+    rest = sum(max(len(column), *(len(row[at]) for row in cells)) + 2 for at, column in enumerate(headings) if at != 1)
     longest = max(LEAST_NAME, width - rest)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in COLUMNS:
-        right = column in ("done", "steps/s", "ETA", "return", "dormant", "try")
-        table.add_column(column, no_wrap=True, justify="right" if right else "left")
+    for column in headings:
+        left = column in ("state", "run", "node", "job")
+        table.add_column(Text(column), no_wrap=True, justify="left" if left else "right")
     for row, (state, name, *others) in zip(found, cells, strict=True):
-        table.add_row(Text(state, style=STYLES.get(row.state, "yellow")), shortened(name, longest), *others)
+        style = STYLES.get(row.state, "yellow")
+        table.add_row(Text(state, style=style), Text(shortened(name, longest)), *map(Text, others))
     return table
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, headline: Sequence[str]) -> list[str]:
     return [
-        row.state.value,
+        row.state.value + _activity(row),
         row.name,
-        f"{100 * row.env_steps // max(1, row.total_env_steps)} %",
-        _number(row.rate_env_steps_per_s, ".0f"),
+        f"{100 * row.done // max(1, row.total)} %",
+        rate_text(row.rate_per_s),
         "–" if row.eta_seconds is None else duration(row.eta_seconds),
-        _number(row.last_return, "g"),
-        "–" if row.dormant_percent is None else f"{row.dormant_percent:.1f} %",
+        *(number_text(name, row.headline.get(name)) for name in headline),
         str(row.attempt),
         row.node or "–",
         row.job or "–",
     ]
 
 
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+def _activity(row: Row) -> str:
+    """What a run does where that is not training, and since when it has done nothing."""
+    phase = f" ({row.phase})" if row.phase not in (None, "training") else ""
+    silent = row.step_age is not None and row.step_age >= SILENT_SECONDS
+    return phase + (f", no step for {duration(row.step_age or 0)}" if silent else "")

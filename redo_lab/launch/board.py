@@ -10,16 +10,17 @@ from pathlib import Path
 
 from redo_lab.runs.status import State, Status
 
-TELLING_ENV_STEPS = 50
+TELLING_STEPS = 50
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to do; `directory` holds its config.yaml and run.json."""
+    """One run to do, `total` `unit`s long; `directory` holds its config.yaml and run.json."""
 
     name: str
     directory: Path
-    env_steps: int
+    total: int
+    unit: str
 
 
 @dataclass
@@ -31,13 +32,13 @@ class Running:
     status: Status | None = None
 
     @property
-    def env_steps(self) -> int:
-        return self.status.env_steps if self.status else 0
+    def done(self) -> int:
+        return self.status.done if self.status else 0
 
     @property
-    def env_steps_per_s(self) -> float | None:
+    def rate_per_s(self) -> float | None:
         """The run's pace; None while it says more of the start than of the run."""
-        return self.status.rate_env_steps_per_s if self.status and self.env_steps >= TELLING_ENV_STEPS else None
+        return self.status.rate_per_s if self.status and self.done >= min(TELLING_STEPS, self.job.total / 20) else None
 
 
 @dataclass(frozen=True)
@@ -70,25 +71,25 @@ class Board:
 
     def eta_seconds(self) -> float | None:
         """Until the last run ends, if all go at the pace seen so far; None before there is a pace."""
-        pace = self._seconds_per_env_step()
+        pace = self._seconds_per_unit()
         if pace is None:
             return None
         slots = [self._seconds_left(running, pace) for running in self.running]
         slots += [0.0] * (self.runs_at_once - len(slots))
         heapq.heapify(slots)
         for job in () if self.stopping else self.waiting:
-            heapq.heapreplace(slots, slots[0] + job.env_steps * pace)
+            heapq.heapreplace(slots, slots[0] + job.total * pace)
         return max(slots)
 
-    def _seconds_per_env_step(self) -> float | None:
+    def _seconds_per_unit(self) -> float | None:
         """Of the runs that finished, start and all; of those that run, before one has finished."""
         finished = [ended for ended in self.ended if ended.status.state is State.FINISHED]
         if finished:
-            return sum(one.seconds for one in finished) / sum(one.status.total_env_steps for one in finished)
-        measured = [one.env_steps_per_s for one in self.running if one.env_steps_per_s]
+            return sum(one.seconds for one in finished) / max(1, sum(one.status.total for one in finished))
+        measured = [one.rate_per_s for one in self.running if one.rate_per_s]
         return len(measured) / sum(measured) if measured else None
 
     @staticmethod
     def _seconds_left(running: Running, pace: float) -> float:
-        rate = running.env_steps_per_s
-        return (running.job.env_steps - running.env_steps) * (1 / rate if rate else pace)
+        rate = running.rate_per_s
+        return (running.job.total - running.done) * (1 / rate if rate else pace)

@@ -71,7 +71,7 @@ class Child:
 
     def final_status(self, stopping: bool) -> Status:
         """How the run ended by its own word; where it left none, `status.json` now holds ours."""
-        found = read_status(self.running.job.directory) or blank(self.running.job)
+        found = status.read(self.running.job.directory) or blank(self.running.job)
         if found.state in ENDS:
             return found
         ours = replace(
@@ -105,32 +105,25 @@ def _end_with_parent() -> None:
 
 def write_pending(job: Job) -> None:
     """`status.json` says that the run waits, how far it had come and at which attempt."""
-    found = read_status(job.directory) or blank(job)
+    found = status.read(job.directory) or blank(job)
     status.write(job.directory, replace(found, state=State.PENDING, error=None, pid=None, heartbeat=time.time()))
-
-
-def read_status(directory: Path) -> Status | None:
-    """The status in `directory`; None where there is none that can be understood."""
-    try:
-        return status.read(directory)
-    except ValueError:
-        return None
 
 
 def blank(job: Job) -> Status:
     """Of a run that no process works on."""
     return Status(
         state=State.PENDING,
-        env_steps=0,
-        total_env_steps=job.env_steps,
+        done=0,
+        total=job.total,
+        unit=job.unit,
+        phase=None,
+        rate_per_s=None,
+        headline={},
         updates=0,
-        episodes=0,
-        rate_env_steps_per_s=None,
         heartbeat=time.time(),
+        stepped=None,
         attempt=0,
         error=None,
-        last_return=None,
-        dormant_percent=None,
         host=socket.gethostname(),
         pid=None,
     )

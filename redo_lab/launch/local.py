@@ -14,7 +14,8 @@ from typing import Protocol
 
 from redo_lab.config import require
 from redo_lab.launch.board import Board, Ended, Job, Running
-from redo_lab.launch.child import Child, Command, read_status, train_command, write_pending
+from redo_lab.launch.child import Child, Command, train_command, write_pending
+from redo_lab.runs import status
 from redo_lab.runs.status import State
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -89,7 +90,7 @@ class Pool:
             self._reap(board)
             if time.monotonic() - shown >= self.config.refresh_seconds:
                 for running in board.running:
-                    running.status = read_status(running.job.directory)
+                    running.status = status.read(running.job.directory)
                 self.display.show(board)
                 shown = time.monotonic()
             time.sleep(POLL_SECONDS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Sequence
 
-GROUPS = ("agent", "network", "env", "recycler", "probe", "evaluation", "scale", "env.game")
-"""Overrides whose value says enough without the key."""
+from redo_lab.runs.about import initials
 
-PREFIXES = {"seed": "s", "replay_ratio": "rr"}
+NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(e[+-]?\d+)?")
 
 
 def varying(jobs: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -27,15 +26,11 @@ def short_names(jobs: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _short(override: str) -> str:
+    """A key at the root says enough by its initials, or nothing where its value is a word; others keep their end."""
     key, _, value = override.partition("=")
-    value = value.strip("'\"")
-    if key in PREFIXES:
-        return PREFIXES[key] + value
-    if key in GROUPS:
-        return value.strip("[]").replace("'", "").replace(",", "+").rpartition("/")[2]
-    return f"{key.lstrip('+').rpartition('.')[2]}={value}"
-
-
-def short_axes(axes: Mapping[str, Any]) -> str:
-    """The name of a run that no sweep has named: `dqn breakout rr1 redo s0`."""
-    return f"{axes['agent']} {axes['game']} rr{axes['replay_ratio']:g} {axes['recycler']} s{axes['seed']}"
+    key, value = key.lstrip("+"), value.strip("'\"")
+    if "." in key:
+        return f"{key.rpartition('.')[2]}={value}"
+    if NUMBER.fullmatch(value):
+        return initials(key) + value
+    return value.strip("[]").replace("'", "").replace(",", "+").rpartition("/")[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from redo_lab.launch import scheduler
-from redo_lab.launch.names import short_axes
 from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
-from redo_lab.runs import lease, status
+from redo_lab.runs import about, lease, status
+from redo_lab.runs.about import About
 from redo_lab.runs.status import State, Status
 from redo_lab.runs.table import find_runs
 
@@ -39,7 +38,8 @@ OVER = (Seen.FINISHED, Seen.FAILED, Seen.LOST, Seen.INTERRUPTED, Seen.PREEMPTED)
 
 @dataclass(frozen=True)
 class Row:
-    """A run. eta_seconds at the rate seen last; heartbeat_age in seconds; job, node: empty where none is known.
+    """A run. eta_seconds at the rate seen last; heartbeat_age, step_age: seconds since its last word and its last step
+    (None where it takes none now); job, node: empty where none is known.
 
     node: where it runs, or why its job waits, in brackets.
     """
@@ -48,21 +48,23 @@ class Row:
     run_id: str
     name: str
     state: Seen
-    env_steps: int
-    total_env_steps: int
-    rate_env_steps_per_s: float | None
+    done: int
+    total: int
+    unit: str
+    phase: str | None
+    rate_per_s: float | None
     eta_seconds: float | None
-    last_return: float | None
-    dormant_percent: float | None
+    headline: Mapping[str, float]
     attempt: int
     node: str
     job: str
     heartbeat_age: float | None
+    step_age: float | None
     error: str | None
 
 
 class Overview:
-    """The runs at or below `paths`; ValueError where there is none."""
+    """The runs at or below `paths`; ValueError where there is none. One whose run.json is damaged is passed over."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = paths
@@ -72,11 +74,12 @@ class Overview:
     def rows(self) -> list[Row]:
         """A row per run, in the order of their directories; Slurm is asked once, if any run could wait for it."""
         jobs = {path.resolve(): job for path, job in jobs_of(self.sweeps).items()}
-        found = {directory: _status(directory) for directory in self.directories}
-        open_jobs = {jobs[d] for d, seen in found.items() if d in jobs and not _settled(seen)}
+        runs = {directory: about.read(directory) for directory in self.directories}
+        statuses = {directory: status.read(directory) for directory, run in runs.items() if run is not None}
+        open_jobs = {jobs[d] for d, at in statuses.items() if d in jobs and not _settled(at)}
         answer = scheduler.ask(open_jobs)
         now = time.time()
-        return [_row(d, found[d], jobs.get(d, ""), answer, now) for d in self.directories]
+        return [_row(d, run, statuses[d], jobs.get(d, ""), answer, now) for d, run in runs.items() if run is not None]
 
     def recorded(self) -> Mapping[Path, tuple[SweepRun, Sweep]]:
         """The newest submission of each run that has one, by its directory."""
@@ -93,38 +96,32 @@ def _is_run(path: Path) -> bool:
     return (path / "run.json").exists()
 
 
-def _status(directory: Path) -> Status | None:
-    try:
-        return status.read(directory)
-    except ValueError:
-        return None
-
-
 def _settled(found: Status | None) -> bool:
     return found is not None and found.state in (State.FINISHED, State.FAILED)
 
 
-def _row(directory: Path, found: Status | None, job: str, answer: scheduler.Answer, now: float) -> Row:
-    run = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+def _row(directory: Path, run: About, found: Status | None, job: str, answer: scheduler.Answer, now: float) -> Row:
     at = answer.jobs.get(job)
-    rate = found.rate_env_steps_per_s if found else None
     state = _state(directory, found, at, bool(job) and answer.complete, now)
-    steps, total = (found.env_steps, found.total_env_steps) if found else (0, run["env_steps"])
+    works = found if state is Seen.RUNNING else None
+    rate = works.rate_per_s if works else None
     return Row(
         directory=str(directory),
-        run_id=run["run_id"],
-        name=short_axes(run["axes"]),
+        run_id=run.run_id,
+        name=run.name,
         state=state,
-        env_steps=steps,
-        total_env_steps=total,
-        rate_env_steps_per_s=rate if state is Seen.RUNNING else None,
-        eta_seconds=(total - steps) / rate if rate and state is Seen.RUNNING else None,
-        last_return=found.last_return if found else None,
-        dormant_percent=found.dormant_percent if found else None,
+        done=found.done if found else 0,
+        total=run.total,
+        unit=run.unit,
+        phase=works.phase if works else None,
+        rate_per_s=rate,
+        eta_seconds=(run.total - works.done) / rate if works and rate else None,
+        headline=found.headline if found else {},
         attempt=found.attempt if found else 0,
         node=_place(at, found),
         job=job,
         heartbeat_age=max(0.0, now - found.heartbeat) if found else None,
+        step_age=max(0.0, now - works.stepped) if works and works.stepped else None,
         error=found.error if found else None,
     )
 

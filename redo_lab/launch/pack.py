@@ -15,7 +15,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from redo_lab.launch.board import Job
-from redo_lab.launch.child import Child, Command, read_status, train_command, write_pending
+from redo_lab.launch.child import Child, Command, train_command, write_pending
+from redo_lab.runs import status
 from redo_lab.runs.atomic import write_json
 from redo_lab.runs.status import State, Status
 
@@ -81,8 +82,8 @@ class Pack:
             for child in self._children.values():
                 child.kill()
             signal.signal(signal.SIGTERM, before)
-        found = {str(job.directory): read_status(job.directory) for job in self.jobs}
-        return {directory: status.state.value if status else "unknown" for directory, status in found.items()}
+        ends = {str(job.directory): status.read(job.directory) for job in self.jobs}
+        return {directory: end.state.value if end else "unknown" for directory, end in ends.items()}
 
     def checkpoint(self) -> DelayedSubmission:
         """In submitit's handler of USR2: every run has saved, and the job will be queued again as it was asked for."""
@@ -104,7 +105,7 @@ class Pack:
                 os.kill(child.process.pid, number)
 
     def _over(self, job: Job) -> bool:
-        found = read_status(job.directory)
+        found = status.read(job.directory)
         if found is not None and found.state is State.FINISHED:
             return True
         return crashes(job.directory) >= self.settings.max_crashes
@@ -118,7 +119,7 @@ class Pack:
             if self._not_before.get(job.directory, 0.0) > time.monotonic():
                 waiting.append(job)
                 continue
-            if not _looks_alive(read_status(job.directory)):
+            if not _looks_alive(status.read(job.directory)):
                 write_pending(job)
             environment = _gpu_of(free[0], self.settings)
             self._children[free[0]] = Child(

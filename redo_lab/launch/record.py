@@ -6,29 +6,47 @@ runs have a job. What became of the runs is not here: that is in the runs' own d
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from redo_lab.runs.about import OLD_UNIT
 from redo_lab.runs.atomic import write_json
+from redo_lab.runs.reading import read_object, warn_once
 
 FOLDER = "sweeps"
+JOB_ID = re.compile(r"\d+(_\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A run of the sweep; directory: absolute; name: short, of what varies; overrides: the words of its job."""
+    """A run of the sweep, `total` `unit`s long; directory: absolute; name: short, of what varies.
+
+    overrides: the words of its job.
+    """
 
     run_id: str
     directory: str
     name: str
-    env_steps: int
+    total: int
+    unit: str
     overrides: list[str]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> SweepRun:
+        """What a record says of a run, those of versions that knew online RL alone too; ValueError if it is none."""
+        texts = {name: values.get(name) for name in ("run_id", "directory", "name")}
+        total, words = values.get("total", values.get("env_steps")), values.get("overrides")
+        if not (all(isinstance(text, str) for text in texts.values()) and isinstance(total, int)):
+            raise ValueError(f"not a run of a sweep: {values!r:.80}")
+        if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+            raise ValueError(f"the overrides of a run must be a list of words, got {words!r:.80}")
+        return cls(**texts, total=total, unit=str(values.get("unit", OLD_UNIT)), overrides=words)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -70,11 +88,18 @@ class Sweep:
 
     @classmethod
     def read(cls, path: Path) -> Sweep:
-        """What `write` wrote; ValueError names a file that is no such record."""
+        """What `write` wrote, or an older version did; ValueError names a file that is no such record."""
+        values = read_object(path)
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**values, "runs": [SweepRun(**run) for run in values["runs"]]})
-        except (ValueError, TypeError, KeyError) as error:
+            known = {field.name: values[field.name] for field in fields(cls)}
+            runs = [SweepRun.of(run) for run in known["runs"]]
+            if not runs:
+                raise ValueError("it has no runs")
+            if not isinstance(known["created"], (int, float)):
+                raise ValueError(f"created must be a Unix time, got {known['created']!r:.40}")
+            _check_jobs(known["jobs"], {run.run_id for run in runs})
+            return cls(**{**known, "runs": runs})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} is not the record of a sweep: {error}") from error
 
 
@@ -87,7 +112,24 @@ def sweeps_below(paths: Iterable[Path]) -> list[Sweep]:
                 found |= dict.fromkeys(sorted((Path(directory) / FOLDER).resolve().glob("*.json")))
             # A run's directory holds no sweeps, and its checkpoints many files.
             below[:] = [name for name in below if name != FOLDER and not (Path(directory) / name / "run.json").exists()]
-    return sorted(map(Sweep.read, found), key=lambda sweep: sweep.created)
+    return sorted(_readable(found), key=lambda sweep: sweep.created)
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Sweep]:
+    for path in paths:
+        try:
+            yield Sweep.read(path)
+        except (ValueError, OSError) as error:
+            warn_once(str(error))
+
+
+def _check_jobs(jobs: Mapping[str, Sequence[str]], run_ids: Container[str]) -> None:
+    for job, inside in jobs.items():
+        if not JOB_ID.fullmatch(job):
+            raise ValueError(f"{job!r:.40} is not the id of a Slurm job")
+        strangers = [run_id for run_id in inside if run_id not in run_ids]
+        if strangers:
+            raise ValueError(f"job {job} has the run {strangers[0]!r:.80}, which is none of this sweep's")
 
 
 def jobs_of(sweeps: Iterable[Sweep]) -> dict[Path, str]:

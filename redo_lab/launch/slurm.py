@@ -187,7 +187,7 @@ class Slurm:
             max_crashes=config.max_crashes,
             grace_seconds=config.signal_seconds - SAVING_SECONDS / 3,
         )
-        return Pack([Job(run.name, Path(run.directory), run.env_steps) for run in runs], settings)
+        return Pack([Job(run.name, Path(run.directory), run.total, run.unit) for run in runs], settings)
 
 
 def resubmit(runs: Sequence[SweepRun], settings: Mapping[str, Any]) -> Sweep:
@@ -202,4 +202,4 @@ def _wait_for_its_turn(run: SweepRun) -> None:
     directory = Path(run.directory)
     owner = owner_of(directory)
     if owner is None or owner.released:
-        write_pending(Job(run.name, directory, run.env_steps))
+        write_pending(Job(run.name, directory, run.total, run.unit))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,10 +16,12 @@ from rich.text import Text
 
 from redo_lab.launch.board import Board, Ended, Job, Running
 from redo_lab.launch.local import Display
-from redo_lab.runs.status import State, Status, duration
+from redo_lab.runs.status import State, Status, duration, headline_text, number_text, rate_text
 
 LAST_ENDED = 5
-NUMBERS = {"steps": 10, "steps/s": 7, "ETA": 6, "return": 6, "dormant": 7}
+WIDTHS = {"done": 10, "rate": 7, "ETA": 6}
+LEAST_WIDTH = 6
+MOST_HEADLINES = 4
 NARROW = 72
 """Terminals with fewer columns get neither bars nor rates."""
 LISTED_FAILURES = 20
@@ -72,10 +74,10 @@ class Lines:
     def ended(self, ended: Ended, board: Board) -> None:
         """One line, with what went wrong if something did."""
         done = f"[{board.finished_before + len(board.ended)}/{board.total}]"
-        figures = f"return {_number(ended.status.last_return)}, dormant {_percent(ended.status.dormant_percent)}"
+        figures = "".join(f", {text}" for text in headline_text(ended.status.headline))
         why = f": {last_line(ended.status)}" if ended.status.error else ""
         state = ended.status.state.value
-        _say(f"{done} {ended.job.name} {state} after {duration(ended.seconds)}, {figures}{why}")
+        _say(f"{done} {ended.job.name} {state} after {duration(ended.seconds)}{figures}{why}")
 
     def show(self, board: Board) -> None:
         """One line, if it is time."""
@@ -94,7 +96,9 @@ def render(board: Board, width: int, height: int) -> Group:
     hidden = len(board.running) - len(running)
     more = [Text(f"  … and {hidden} more running")] if hidden else []
     whole = Text(overall(board), style="bold", no_wrap=True, overflow="ellipsis")
-    return Group(*([_table(rows, width)] if rows else []), *more, whole)
+    shown: list[Ended | Running] = [*ended, *running]
+    columns = Columns.of([one.status.headline for one in shown if one.status], {one.job.unit for one in shown})
+    return Group(*([_table(rows, width, columns)] if rows else []), *more, whole)
 
 
 def overall(board: Board) -> str:
@@ -135,8 +139,27 @@ def last_line(status: Status) -> str:
     return (status.error or "").strip().rpartition("\n")[2].strip()
 
 
-def _table(rows: Sequence[Cells], width: int) -> Table:
-    numbers = NUMBERS if width >= NARROW else {name: size for name, size in NUMBERS.items() if name != "steps/s"}
+class Columns(NamedTuple):
+    """The numbers shown of runs. done, rate: the headings of what is counted; headline: those that the runs name."""
+
+    done: str
+    rate: str
+    headline: tuple[str, ...]
+
+    @classmethod
+    def of(cls, headlines: Iterable[Mapping[str, float]], units: Collection[str]) -> Columns:
+        """Of runs with these headlines, which count in `units`."""
+        # "agent steps" are steps, to be brief.
+        unit = next(iter(units)).rpartition(" ")[2] if len(units) == 1 else ""
+        names = dict.fromkeys(name for headline in headlines for name in headline)
+        return cls(unit or "done", f"{unit}/s" if unit else "per s", tuple(names)[:MOST_HEADLINES])
+
+
+def _table(rows: Sequence[Cells], width: int, columns: Columns) -> Table:
+    numbers = {**WIDTHS, **{name: max(LEAST_WIDTH, len(name)) for name in columns.headline}}
+    numbers = {name: size for name, size in numbers.items() if name != "rate" or width >= NARROW}
+    headings = {"done": columns.done, "rate": columns.rate}
+    numbers = {name: max(size, len(headings.get(name, ""))) for name, size in numbers.items()}
     bar = 10 if width >= NARROW else 0
     names = [str(row["name"]) for row in rows]
     longest = width - bar - 4 - sum(size + 1 for size in numbers.values())
@@ -146,10 +169,15 @@ def _table(rows: Sequence[Cells], width: int) -> Table:
     if bar:
         table.add_column("", ratio=1, no_wrap=True)
     for name, size in numbers.items():
-        table.add_column(name, justify="right", no_wrap=True, width=size)
+        table.add_column(Text(headings.get(name, name)), justify="right", no_wrap=True, width=size)
     for row in rows:
-        cells = {**row, "name": shortened(str(row["name"]), longest)}
-        table.add_row(*(cells.get(name, "") for name in ("mark", "name", *(["bar"] if bar else []), *numbers)))
+        cells = {**row, "name": Text(shortened(str(row["name"]), longest))}
+        table.add_row(
+            *(
+                cells.get(name, "–" * (name in columns.headline))
+                for name in ("mark", "name", *(["bar"] if bar else []), *numbers)
+            )
+        )
     return table
 
 
@@ -162,12 +190,12 @@ def shortened(name: str, longest: int) -> str:
 
 
 def _running_cells(running: Running) -> Cells:
-    rate = running.env_steps_per_s
+    rate, job = running.rate_per_s, running.job
     return {
         "name": running.job.name,
-        "bar": ProgressBar(total=running.job.env_steps, completed=running.env_steps),
-        "steps/s": _number(rate and round(rate)),
-        "ETA": _duration((running.job.env_steps - running.env_steps) / rate if rate else None),
+        "bar": ProgressBar(total=job.total, completed=running.done),
+        "rate": rate_text(rate),
+        "ETA": _duration((job.total - running.done) / rate if rate else None),
         **_figures(running.job, running.status),
     }
 
@@ -184,9 +212,8 @@ def _ended_cells(ended: Ended) -> Cells:
 
 def _figures(job: Job, status: Status | None) -> Cells:
     return {
-        "steps": f"{_compact(status.env_steps if status else 0)}/{_compact(job.env_steps)}",
-        "return": _number(status.last_return if status else None),
-        "dormant": _percent(status.dormant_percent if status else None),
+        "done": f"{_compact(status.done if status else 0)}/{_compact(job.total)}",
+        **{name: number_text(name, value) for name, value in (status.headline if status else {}).items()},
     }
 
 
@@ -195,14 +222,6 @@ def _compact(number: int) -> str:
         return str(number)
     thousands = round(number / 1000)
     return f"{thousands}k" if thousands < 1000 else f"{number / 1e6:.3g}M"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f} %"
 
 
 def _duration(seconds: float | None) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from redo_lab.runs.atomic import write_json
+from redo_lab.runs.reading import printable, read_object, warn_once
 
 FILE_NAME = "status.json"
 
@@ -28,20 +30,23 @@ class State(StrEnum):
 class Status:
     """A run at one moment; None: not known.
 
-    heartbeat: Unix time of this writing; attempt: 1 at the first start; device: cpu or cuda.
+    done, total: how far it is and its length, in `unit`s; phase: what it does, "training" or another word; headline: a
+    few numbers worth a column, by name; rate_per_s: units a second, evaluations and other pauses counted in; stepped:
+    Unix time of its last step; heartbeat: of this writing; attempt: 1 at the first start; device: cpu or cuda.
     """
 
     state: State
-    env_steps: int
-    total_env_steps: int
+    done: int
+    total: int
+    unit: str
+    phase: str | None
+    rate_per_s: float | None
+    headline: dict[str, float]
     updates: int
-    episodes: int
-    rate_env_steps_per_s: float | None
     heartbeat: float
+    stepped: float | None
     attempt: int
     error: str | None
-    last_return: float | None
-    dormant_percent: float | None
     host: str
     pid: int | None
     device: str | None = None
@@ -53,17 +58,114 @@ def write(directory: Path, status: Status, guard: Callable[[], None] | None = No
 
 
 def read(directory: Path) -> Status | None:
-    """The status in `directory`, None when there is none; ValueError names a file that cannot be understood."""
+    """The status in `directory`; None where there is none, and with a warning where it cannot be understood."""
     path = directory / FILE_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        return of(read_object(path))
     except FileNotFoundError:
         return None
-    try:
-        values = json.loads(text)
-        return Status(**{**values, "state": State(values["state"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is not a status of a run: {error}") from error
+    except ValueError as error:
+        warn_once(str(error) if str(error).startswith(str(path)) else f"{path} is not a status of a run: {error}")
+        return None
+
+
+def of(values: Mapping[str, Any]) -> Status:
+    """The status that `values` describe, those of older versions too; what they have besides is left out.
+
+    ValueError names what is missing or no value of its kind.
+    """
+    known = {**_of_older(values), **values}
+    fields = {name: check(name, known.get(name)) for name, check in FIELDS.items()}
+    return Status(**fields)
+
+
+def _of_older(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What versions that knew online RL alone wrote under other names."""
+    if "env_steps" not in values:
+        return {}
+    headline = {"return": values.get("last_return"), "dormant %": values.get("dormant_percent")}
+    return {
+        "done": values["env_steps"],
+        "total": values.get("total_env_steps"),
+        "unit": "agent steps",
+        "rate_per_s": values.get("rate_env_steps_per_s"),
+        "headline": {name: value for name, value in headline.items() if value is not None},
+    }
+
+
+def _state(name: str, value: Any) -> State:
+    if value not in list(State):
+        raise ValueError(f"{name} must be one of {', '.join(State)}, got {value!r:.40}")
+    return State(value)
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        raise ValueError(f"{name} must be a whole number ≥ 0, got {value!r:.40}")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a number, got {value!r:.40}")
+    return value
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be text, got {value!r:.40}")
+    return printable(value)
+
+
+def _headline(name: str, value: Any) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must hold numbers by name, got {value!r:.40}")
+    return {printable(str(key)): _number(f"{name}.{key}", number) for key, number in value.items()}
+
+
+def _or_none(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
+    "state": _state,
+    "done": _count,
+    "total": _count,
+    "unit": _text,
+    "phase": _or_none(_text),
+    "rate_per_s": _or_none(_number),
+    "headline": _headline,
+    "updates": _count,
+    "heartbeat": _number,
+    "stepped": _or_none(_number),
+    "attempt": _count,
+    "error": _or_none(_text),
+    "host": _text,
+    "pid": _or_none(_count),
+    "device": _or_none(_text),
+}
+
+
+def headline_text(headline: Mapping[str, float]) -> list[str]:
+    """A few letters for each number: `return 12.5`, `dormant 7.2 %`."""
+    return [
+        f"{name.removesuffix(' %')} {number_text(name, value)}" + (" %" * name.endswith(" %"))
+        for name, value in headline.items()
+    ]
+
+
+def number_text(name: str, value: float | None) -> str:
+    """`value` in a column of that `name`, which ends with % where it is one: 7.2, 12.5, 1,234,567; –: not known."""
+    if value is None:
+        return "–"
+    if name.endswith("%"):
+        return f"{value:.1f}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def rate_text(rate: float | None) -> str:
+    """Two digits at least: 0.25, 3.4, 120."""
+    return "–" if rate is None else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"
 
 
 def duration(seconds: float) -> str:

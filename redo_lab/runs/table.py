@@ -151,7 +151,7 @@ def _record(directory: Path) -> RunRecord:
             "run_id": run["run_id"],
             "experiment": run["experiment"],
             "state": status.get("state", "pending"),
-            "env_steps": status.get("env_steps", 0),
+            "env_steps": status.get("done", status.get("env_steps", 0)),
             "planned_env_steps": run["env_steps"],
             "updates": status.get("updates", 0),
             "error": status.get("error"),

@@ -35,8 +35,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("iterations", "iteration_env_steps", "log_period_updates"):
-            require(getattr(self, name) >= 1, f"{name} must be ≥ 1, got {getattr(self, name)}")
-        require(0 < self.replay_ratio < float("inf"), f"replay_ratio must be > 0, got {self.replay_ratio}")
+            require(getattr(self, name) >= 1, f"training.{name} must be ≥ 1, got {getattr(self, name)}")
+        require(0 < self.replay_ratio < float("inf"), f"training.replay_ratio must be > 0, got {self.replay_ratio}")
 
     @property
     def env_steps(self) -> int:
@@ -91,12 +91,13 @@ class Online(Blueprint):
 
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """Agent, network, suite, game, replay ratio and recycling method."""
+        ratio = self.training.replay_ratio
         return {
             "agent": choices["agent"],
             "network": choices["network"],
             "suite": self.env.config.suite,
             "game": self.env.config.game_id,
-            "replay_ratio": self.training.replay_ratio,
+            "replay_ratio": int(ratio) if ratio.is_integer() else ratio,
             "recycler": "+".join(self.recyclers) or "none",
         }
 

@@ -33,7 +33,7 @@ def test_a_preempted_run_saves_and_ends_like_one_never_disturbed(tmp_path: Path)
     found = status.read(directory)
     assert found is not None
     assert found.state is State.PREEMPTED
-    assert 0 < found.env_steps < 1200
+    assert 0 < found.done < 1200
     assert main([*words, f"root={root}"]) == 0
     whole = tmp_path / "whole" / "default" / directory.name
     assert (directory / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
@@ -62,7 +62,7 @@ def test_without_its_replay_a_run_goes_on_and_says_that_it_is_not_exact(
     assert "the run goes on, but not exactly" in (directory / "log.txt").read_text()
     found = status.read(directory)
     assert found is not None
-    assert (found.state, found.env_steps, found.updates) == (State.FINISHED, 600, 440)
+    assert (found.state, found.done, found.updates) == (State.FINISHED, 600, 440)
 
 
 def test_the_first_signal_is_remembered_and_the_second_stops_at_once() -> None:

@@ -37,9 +37,9 @@ def _away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_three(root: Path) -> None:
-    own(make_run(root, "a0", State.RUNNING, env_steps=500, rate_env_steps_per_s=10.0, last_return=3.0))
+    own(make_run(root, "a0", State.RUNNING, done=500, rate_per_s=10.0, headline={"return": 3.0}))
     make_run(root, "a1", State.FAILED, error=TRACEBACK.format(line=1, words="bad"))
-    make_run(root, "b2", State.FINISHED, env_steps=1000, dormant_percent=12.345, attempt=2)
+    make_run(root, "b2", State.FINISHED, done=1000, headline={"dormant %": 12.345}, attempt=2)
 
 
 def test_status_shows_those_first_that_need_a_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,11 +47,11 @@ def test_status_shows_those_first_that_need_a_look(tmp_path: Path, capsys: pytes
     assert main(["status"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert " ".join(lines[0]) == "3 runs: 1 running, 1 failed, 1 finished"
-    assert lines[1] == ["state", "run", "done", "steps/s", "ETA", "return", "dormant", "try", "node", "job"]
+    assert lines[1] == ["state", "run", "done", "steps/s", "ETA", "return", "dormant", "%", "try", "node", "job"]
     name = ["dqn", "pong", "rr1", "redo"]
     assert lines[2] == ["running", *name, "s0", "50", "%", "10", "50s", "3", "–", "0", "–", "–"]
     assert lines[3][0] == "failed"
-    assert lines[4] == ["finished", *name, "s2", "100", "%", "–", "–", "–", "12.3", "%", "2", "–", "–"]
+    assert lines[4] == ["finished", *name, "s2", "100", "%", "–", "–", "–", "12.3", "2", "–", "–"]
 
 
 def test_status_as_json_of_the_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,12 +47,12 @@ def test_a_smoke_run_warms_up_updates_evaluates_probes_and_recycles(tmp_path: Pa
     losses = named(directory, "train/loss")
     assert losses[0][0] > 160
     assert [updates for _, updates, _ in losses] == list(range(10, 441, 10))
-    assert [updates for _, updates, _ in named(directory, "redo/recycled_total")] == list(range(20, 441, 20))
+    assert [updates for _, updates, _ in named(directory, "redo/recycled_total")] == list(range(20, 440, 20))
     assert [updates for _, updates, _ in named(directory, "dormant/total_tau0p1")] == list(range(40, 441, 40))
     assert named(directory, "training/return")
     found = status.read(directory)
     assert found is not None
-    assert (found.state, found.env_steps, found.updates, found.error) == (State.FINISHED, 600, 440, None)
+    assert (found.state, found.done, found.updates, found.error) == (State.FINISHED, 600, 440, None)
     run = json.loads((directory / "run.json").read_text())
     assert run["axes"]["recycler"] == "redo"
     assert {path.name for path in directory.iterdir()} >= {
@@ -99,7 +99,7 @@ def test_an_error_in_training_is_recorded_and_ends_with_code_1(tmp_path: Path, m
     def fail(*arguments: Any) -> dict[str, float]:
         raise RuntimeError("the emulator is on fire")
 
-    monkeypatch.setattr(Evaluation, "run", fail)
+    monkeypatch.setattr(Evaluation, "play", fail)
     directory = train(tmp_path, code=1)
     found = status.read(directory)
     assert found is not None
@@ -125,7 +125,7 @@ def test_ctrl_c_ends_a_run_cleanly(tmp_path: Path) -> None:
     assert found.updates > 0
     rows = metrics(directory)
     assert (directory / "metrics.csv").read_bytes().endswith(b"\n")
-    assert rows[-1][0] <= found.env_steps
+    assert rows[-1][0] <= found.done
 
 
 def wait_for_updates(root: Path) -> Path:

@@ -17,11 +17,14 @@ from redo_lab.runs.status import State
 
 
 def make_run(root: Path, name: str, state: State | None, *, age: float = 0.0, **fields: Any) -> Path:
-    """A run of 1000 agent steps; state None: nothing has begun it; age: seconds since its last word."""
+    """A run of 1000 agent steps without a name of its own.
+
+    state None: nothing has begun it; age: seconds since its last word.
+    """
     directory = root / "exp" / name
     directory.mkdir(parents=True)
     axes = {"agent": "dqn", "game": "pong", "replay_ratio": 1.0, "recycler": "redo", "seed": int(name[-1])}
-    run = {"run_id": name, "experiment": "exp", "axes": axes, "env_steps": 1000}
+    run = {"run_id": name, "experiment": "exp", "axes": axes, "total": 1000, "unit": "agent steps"}
     (directory / "run.json").write_text(json.dumps(run))
     if state is not None:
         set_status(directory, state=state, heartbeat=time.time() - age, **fields)
@@ -30,7 +33,7 @@ def make_run(root: Path, name: str, state: State | None, *, age: float = 0.0, **
 
 def set_status(directory: Path, **fields: Any) -> None:
     path = directory / "status.json"
-    known = json.loads(path.read_text()) if path.exists() else asdict(blank(Job("", directory, 1000)))
+    known = json.loads(path.read_text()) if path.exists() else asdict(blank(Job("", directory, 1000, "agent steps")))
     path.write_text(json.dumps({**known, **fields}))
 
 
@@ -45,7 +48,7 @@ def own(directory: Path, **changed: Any) -> Lease:
 def record(root: Path, jobs: dict[str, list[str]], **settings: Any) -> Sweep:
     """A submission of the runs named in `jobs`, as it lies on disk."""
     names = [name for inside in jobs.values() for name in inside]
-    runs = [SweepRun(name, str(root / "exp" / name), name, 1000, [f"seed={name[-1]}"]) for name in names]
+    runs = [SweepRun(name, str(root / "exp" / name), name, 1000, "agent steps", [f"seed={name[-1]}"]) for name in names]
     sweep = Sweep.begin(["seed=0,1"], {}, settings, runs)
     sweep.jobs = jobs
     sweep.write()

@@ -38,7 +38,7 @@ def test_what_a_run_says_of_itself_stands_where_there_is_no_slurm(tmp_path: Path
 def test_a_run_that_nothing_has_begun_is_pending(tmp_path: Path) -> None:
     make_run(tmp_path, "a0", None)
     row = seen(tmp_path)["a0"]
-    assert (row.state, row.env_steps, row.total_env_steps, row.attempt) == (Seen.PENDING, 0, 1000, 0)
+    assert (row.state, row.done, row.total, row.attempt) == (Seen.PENDING, 0, 1000, 0)
 
 
 @pytest.mark.usefixtures("no_slurm")
@@ -110,12 +110,12 @@ def test_slurm_is_not_asked_about_runs_that_have_ended(tmp_path: Path, monkeypat
 
 @pytest.mark.usefixtures("no_slurm")
 def test_rates_and_what_is_left_are_those_of_running_runs(tmp_path: Path) -> None:
-    told = {"rate_env_steps_per_s": 50.0, "env_steps": 400, "total_env_steps": 1000, "last_return": 2.5}
+    told = {"rate_per_s": 50.0, "done": 400, "total": 1000, "headline": {"return": 2.5}}
     own(make_run(tmp_path, "a0", State.RUNNING, **told))
     make_run(tmp_path, "b0", State.PREEMPTED, **told)
     found = seen(tmp_path)
-    assert (found["a0"].rate_env_steps_per_s, found["a0"].eta_seconds, found["a0"].last_return) == (50.0, 12.0, 2.5)
-    assert (found["b0"].rate_env_steps_per_s, found["b0"].eta_seconds, found["b0"].last_return) == (None, None, 2.5)
+    assert (found["a0"].rate_per_s, found["a0"].eta_seconds, found["a0"].headline) == (50.0, 12.0, {"return": 2.5})
+    assert (found["b0"].rate_per_s, found["b0"].eta_seconds, found["b0"].headline) == (None, None, {"return": 2.5})
 
 
 @pytest.mark.usefixtures("no_slurm")

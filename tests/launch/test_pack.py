@@ -63,7 +63,7 @@ def job(root: Path, name: str, *how: str) -> Job:
     directory = root / name
     directory.mkdir()
     (directory / "how.json").write_text(json.dumps(how))
-    return Job(name, directory, 100)
+    return Job(name, directory, 100, "agent steps")
 
 
 def starts(job: Job) -> int:

@@ -58,12 +58,12 @@ if kind == "finish":
     say("running")
     time.sleep(0.3)
     note("end")
-    say("finished", env_steps=100, last_return=3.0)
+    say("finished", done=100, headline={"return": 3.0})
 elif kind == "fail":
     say("failed", error="Traceback\\nValueError: bad luck")
     sys.exit(1)
 elif kind == "killed":
-    say("running", env_steps=40)
+    say("running", done=40)
     print("last words", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 elif kind == "crash":
@@ -124,7 +124,7 @@ def make(root: Path, *kinds: str) -> list[Job]:
 
 
 def jobs_in(root: Path) -> list[Job]:
-    return [Job(directory.name, directory, 100) for directory in sorted(root.glob("run*"))]
+    return [Job(directory.name, directory, 100, "agent steps") for directory in sorted(root.glob("run*"))]
 
 
 def found(job: Job) -> Status:
@@ -186,7 +186,7 @@ def test_a_killed_run_is_failed_with_what_it_said_last_and_how_far_it_was(tmp_pa
     pool(tmp_path).run([job])
     assert found(job).state is State.FAILED
     assert found(job).error == "last words\nkilled by SIGKILL (out of memory?)"
-    assert found(job).env_steps == 40
+    assert found(job).done == 40
     assert (job.directory / "console.txt").read_text() == "of an earlier attempt\nlast words\n"
 
 

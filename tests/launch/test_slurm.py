@@ -45,7 +45,10 @@ def config(**changed: Any) -> Slurm.Config:
 
 
 def runs(root: Path, count: int) -> list[SweepRun]:
-    made = [SweepRun(f"run{n}", str(root / "exp" / f"run{n}"), f"s{n}", 100, [f"seed={n}"]) for n in range(count)]
+    made = [
+        SweepRun(f"run{n}", str(root / "exp" / f"run{n}"), f"s{n}", 100, "agent steps", [f"seed={n}"])
+        for n in range(count)
+    ]
     for run in made:
         Path(run.directory).mkdir(parents=True)
     return made
@@ -213,8 +216,44 @@ def test_hours_come_from_runs_of_the_same_kind(tmp_path: Path) -> None:
     (directory / "status.json").write_text(
         json.dumps({**pending, **nothing, "attempt": 1, "host": "n1", "rate_env_steps_per_s": 50.0})
     )
-    other = SweepRun("b", "/b", "b", 360_000, [])
+    other = SweepRun("b", "/b", "b", 360_000, "agent steps", [])
     assert hours([other, other], [{**axes, "seed": 3}, {**axes, "agent": "sac"}], [tmp_path]) == (2.0, 1)
+    assert hours([replace(other, unit="epochs")], [axes], [tmp_path]) == (0.0, 1)
+
+
+def test_a_record_of_before_other_studies_is_read_too(tmp_path: Path) -> None:
+    sweep = begun(tmp_path, 2, config())
+    sweep.jobs = {"7_0": ["run0"]}
+    sweep.write()
+    old = json.loads(sweep.path.read_text())
+    for run in old["runs"]:
+        run["env_steps"] = run.pop("total")
+        del run["unit"]
+    sweep.path.write_text(json.dumps({**old, "mood": "good"}))
+    assert sweeps_below([tmp_path]) == [sweep]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"runs": []},
+        {"runs": [{"run_id": 3}]},
+        {"created": "today"},
+        {"jobs": {"--user=root": ["run0"]}},
+        {"jobs": {"7": ["other"]}},
+        {"jobs": []},
+    ],
+)
+def test_a_damaged_record_is_passed_over_by_name(
+    tmp_path: Path, damage: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = begun(tmp_path / "good", 1, config()), begun(tmp_path / "bad", 1, config())
+    good.write()
+    bad.write()
+    bad.path.write_text(json.dumps({**json.loads(bad.path.read_text()), **damage}))
+    assert sweeps_below([tmp_path]) == [good]
+    (line,) = caplog.messages
+    assert line.startswith(f"{bad.path} is not the record of a sweep: ")
 
 
 def dry(*words: str) -> tuple[int, str]:

@@ -121,7 +121,7 @@ def test_every_value_of_a_shipped_sweep_works(name: str) -> None:
 def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None:
     for replay_ratio in ("0.25", "2"):
         words = ["schedule.iterations=10", "agent=dqn", f"replay_ratio={replay_ratio}"]
-        assert planned(*words).run["env_steps"] * 4 == 10_000_000
+        assert planned(*words).run["total"] * 4 == 10_000_000
     assert "schedule.iterations=10" in SweepFile.read(sweep.SWEEPS / "fig10_dqn.yaml").jobs([], values)[0]
 
 

@@ -16,32 +16,33 @@ from redo_lab.runs.status import State, Status
 
 BLANK = Status(
     state=State.PENDING,
-    env_steps=0,
-    total_env_steps=1000,
+    done=0,
+    total=1000,
+    unit="agent steps",
+    phase=None,
+    rate_per_s=None,
+    headline={},
     updates=0,
-    episodes=0,
-    rate_env_steps_per_s=None,
     heartbeat=0.0,
+    stepped=None,
     attempt=1,
     error=None,
-    last_return=None,
-    dormant_percent=None,
     host="here",
     pid=1,
 )
 
 
-def job(name: str, env_steps: int = 1000) -> Job:
-    return Job(name, Path("runs") / name.replace(" ", "-"), env_steps)
+def job(name: str, total: int = 1000) -> Job:
+    return Job(name, Path("runs") / name.replace(" ", "-"), total, "agent steps")
 
 
-def running(name: str, env_steps: int, rate: float | None) -> Running:
-    at = replace(BLANK, state=State.RUNNING, env_steps=env_steps, rate_env_steps_per_s=rate)
-    return Running(job(name), 0.0, replace(at, last_return=12.5, dormant_percent=7.25))
+def running(name: str, done: int, rate: float | None) -> Running:
+    at = replace(BLANK, state=State.RUNNING, done=done, rate_per_s=rate)
+    return Running(job(name), 0.0, replace(at, headline={"return": 12.5, "dormant %": 7.25}))
 
 
 def ended(name: str, state: State, seconds: float = 20.0, error: str | None = None) -> Ended:
-    return Ended(job(name), replace(BLANK, state=state, env_steps=1000, last_return=4.0, error=error), seconds)
+    return Ended(job(name), replace(BLANK, state=state, done=1000, headline={"return": 4.0}, error=error), seconds)
 
 
 def text(board: Board, width: int = 80, height: int = 24) -> list[str]:
@@ -59,12 +60,12 @@ def line_of(lines: list[str], name: str) -> list[str]:
 def test_a_running_line_tells_steps_rate_eta_return_and_dormancy() -> None:
     words = line_of(text(Board(1, running=[running("redo s1", 500, 50.0)])), "redo s1")
     assert words[:2] == ["redo", "s1"]
-    assert words[-6:] == ["500/1000", "50", "10s", "12.5", "7.2", "%"]
+    assert words[-5:] == ["500/1000", "50", "10s", "12.5", "7.2"]
 
 
 def test_a_run_that_has_only_begun_has_no_eta() -> None:
     words = line_of(text(Board(1, running=[running("redo s1", 1, 0.2)])), "redo s1")
-    assert words[-6:] == ["1/1000", "–", "?", "12.5", "7.2", "%"]
+    assert words[-5:] == ["1/1000", "–", "?", "12.5", "7.2"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,17 @@ def test_a_run_that_has_only_begun_has_no_eta() -> None:
 )
 def test_an_ended_line_tells_how(state: State, error: str | None, mark: str, said: str) -> None:
     line = " ".join(line_of(text(Board(1, ended=[ended("redo s1", state, error=error)])), "redo s1"))
-    assert line == f"{mark} redo s1 {said} 1000/1000 4 –"
+    assert line == f"{mark} redo s1 {said} 1000/1000 4"
+
+
+def test_the_columns_are_those_that_the_runs_name_and_count_in() -> None:
+    epochs = replace(BLANK, state=State.RUNNING, unit="epochs", done=50, total=100, headline={"accuracy": 0.25})
+    supervised = Running(Job("[/x] s0", Path("a"), 100, "epochs"), 0.0, replace(epochs, rate_per_s=0.5))
+    lines = text(Board(1, running=[supervised]))
+    assert lines[0].split() == ["epochs", "epochs/s", "ETA", "accuracy"]
+    assert line_of(lines, "[/x] s0")[-4:] == ["50/100", "0.5", "1m40s", "0.25"]
+    both = Board(1, running=[supervised, running("redo", 500, 50.0)])
+    assert text(both)[0].split() == ["done", "per", "s", "ETA", "accuracy", "return", "dormant", "%"]
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 12), (200, 60), (72, 8)])
@@ -150,7 +161,7 @@ def test_without_a_terminal_starts_ends_and_at_intervals_the_whole_are_lines(
     lines.show(board)
     assert capsys.readouterr().err.splitlines() == [
         "started a b: runs/a-b",
-        "[2/3] c failed after 20s, return 4, dormant –: OSError: full",
+        "[2/3] c failed after 20s, return 4: OSError: full",
         "1/3 done, 1 failed · 1 running · ETA 10s",
     ]
 

@@ -9,7 +9,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +23,17 @@ from redo_lab.types import Row
 
 RUNNING = Status(
     state=State.RUNNING,
-    env_steps=10,
-    total_env_steps=100,
+    done=10,
+    total=100,
+    unit="epochs",
+    phase="evaluation",
+    rate_per_s=12.5,
+    headline={"accuracy": 0.5, "dormant %": 3.25},
     updates=2,
-    episodes=1,
-    rate_env_steps_per_s=12.5,
     heartbeat=1.7e9,
+    stepped=1.6e9,
     attempt=1,
     error=None,
-    last_return=None,
-    dormant_percent=3.25,
     host="here",
     pid=7,
 )
@@ -167,24 +168,68 @@ def test_a_status_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
 
 
+def test_a_status_of_before_other_studies_is_read_too(tmp_path: Path) -> None:
+    old = {"state": "running", "env_steps": 10, "total_env_steps": 100, "updates": 2, "episodes": 1, "attempt": 1}
+    last = {"rate_env_steps_per_s": 12.5, "last_return": None, "dormant_percent": 3.25, "heartbeat": 1.7e9}
+    (tmp_path / "status.json").write_text(json.dumps({**old, **last, "error": None, "host": "here", "pid": 7}))
+    expected = replace(RUNNING, unit="agent steps", phase=None, headline={"dormant %": 3.25}, stepped=None)
+    assert status.read(tmp_path) == expected
+
+
+def test_a_field_of_a_later_version_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text(json.dumps({**asdict(RUNNING), "mood": "good"}))
+    assert status.read(tmp_path) == RUNNING
+
+
+def text_of(**changed: object) -> str:
+    return json.dumps({**asdict(RUNNING), **changed})
+
+
 @pytest.mark.parametrize(
-    "damage",
+    "content",
     [
-        lambda text: text[:20],
-        lambda _: "",
-        lambda _: "[]",
-        lambda text: text.replace("running", "walking"),
-        lambda text: text.replace('"host"', '"hosts"'),
-        lambda text: text.replace('"state"', '"stat"'),
+        text_of()[:20],
+        "",
+        "[]",
+        "[" * 100_000,
+        text_of(state="walking"),
+        text_of(done="ten"),
+        text_of(total=None),
+        text_of(rate_per_s=math.inf),
+        text_of(headline={"return": "much"}),
+        text_of(pid=-1),
+        text_of(heartbeat=math.nan),
     ],
-    ids=["half", "empty", "list", "unknown state", "unknown key", "no state"],
+    ids=["half", "empty", "list", "deep", "state", "done", "total", "rate", "headline", "pid", "heartbeat"],
 )
-def test_a_damaged_status_is_refused_by_name(tmp_path: Path, damage: Callable[[str], str]) -> None:
-    status.write(tmp_path, RUNNING)
+def test_a_damaged_status_is_none_with_a_line_that_names_it(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "status.json"
-    path.write_text(damage(path.read_text()))
-    with pytest.raises(ValueError, match=r"status\.json is not a status of a run"):
-        status.read(tmp_path)
+    path.write_text(content)
+    assert status.read(tmp_path) is None
+    (line,) = caplog.messages
+    assert str(path) in line
+    assert "\n" not in line
+
+
+def test_what_is_no_file_or_too_large_is_no_status(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("fifo", "folder", "large"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "fifo" / "status.json")
+    (tmp_path / "folder" / "status.json").mkdir()
+    with (tmp_path / "large" / "status.json").open("wb") as file:
+        file.truncate(20 * 2**30)
+    assert [status.read(tmp_path / name) for name in ("fifo", "folder", "large")] == [None] * 3
+    assert len(caplog.messages) == 3
+    assert "not a regular file" in caplog.messages[0]
+
+
+def test_what_a_status_says_moves_no_cursor(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text(text_of(host="\x1b[2Jn1", error="a\nb\x07"))
+    at = status.read(tmp_path)
+    assert at is not None
+    assert (at.host, at.error) == ("�[2Jn1", "a\nb�")
 
 
 def test_reading_a_status_needs_no_torch() -> None:

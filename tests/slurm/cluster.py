@@ -78,14 +78,14 @@ def runs(root: Path) -> list[Path]:
 
 def statuses(root: Path) -> list[dict[str, Any]]:
     paths = [directory / "status.json" for directory in runs(root)]
-    return [json.loads(path.read_text()) if path.exists() else {"state": "none", "env_steps": 0} for path in paths]
+    return [json.loads(path.read_text()) if path.exists() else {"state": "none", "done": 0} for path in paths]
 
 
 def wait_for(what: str, holds: Callable[[], bool], root: Path) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         if time.monotonic() > end:
-            seen = [(found["state"], found["env_steps"], found.get("attempt")) for found in statuses(root)]
+            seen = [(found["state"], found["done"], found.get("attempt")) for found in statuses(root)]
             raise Wrong(f"no {what} after {PATIENCE_SECONDS} s: {seen}\n{said('squeue')}")
         time.sleep(0.2)
 
@@ -94,7 +94,7 @@ def under_way(root: Path, at_least: int = 1) -> None:
     """Waits until so many runs are in the middle."""
 
     def holds() -> bool:
-        return sum(found["state"] == "running" and found["env_steps"] >= MIDDLE for found in statuses(root)) >= at_least
+        return sum(found["state"] == "running" and found["done"] >= MIDDLE for found in statuses(root)) >= at_least
 
     wait_for("run in the middle", holds, root)
 

@@ -150,7 +150,7 @@ def cancel(root: Path, whole: Path) -> str:
     free(root)
     states = {found["state"] for found in statuses(root)}
     require(states == {"preempted"}, f"states {states}")
-    steps = [found["env_steps"] for found in statuses(root)]
+    steps = [found["done"] for found in statuses(root)]
     submit(root)
     attempts = finished(root, whole)
     return f"at {min(steps)}–{max(steps)} of 8000 steps, attempts {attempts}"
