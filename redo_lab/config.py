@@ -104,6 +104,7 @@ class RunConfig:
     replay: dict[str, Any]
     evaluation: dict[str, Any]
     recyclers: dict[str, Any]
+    regularisers: dict[str, Any]
     probes: dict[str, Any]
     logger: dict[str, Any]
 

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from redo_lab.config import ConfigError, RunConfig, parse, require, run_config, target_of
+from redo_lab.neurons.needs import check_needs
 from redo_lab.replay.memory import check_memory
 from redo_lab.runs import identity, status
 from redo_lab.runs.atomic import write_json, write_text
@@ -86,9 +87,12 @@ def check(config: RunConfig) -> None:
     env = parse(config.env, "env")
     for path, node in (("network", config.network), ("evaluation", config.evaluation), ("logger", config.logger)):
         parse(node, path)
-    recyclers = {n: parse(node, f"recyclers.{n}") for n, node in config.recyclers.items() if "_target_" in node}
+    recyclers = {n: parse(node, f"recyclers.{n}") for n, node in config.recyclers.items()}
+    regularisers = {n: parse(node, f"regularisers.{n}") for n, node in config.regularisers.items()}
     probes = {n: parse(node, f"probes.{n}") for n, node in config.probes.items()}
-    _check_batches({"agent": agent, **_under("recyclers", recyclers), **_under("probes", probes)}, replay.capacity)
+    parts = _under("recyclers", recyclers) | _under("regularisers", regularisers) | _under("probes", probes)
+    _check_batches({"agent": agent, **parts}, replay.capacity)
+    _check_needs(config)
     for name, recycler in recyclers.items():
         if hasattr(recycler, "check_beside"):
             recycler.check_beside({other: found for other, found in recyclers.items() if other != name})
@@ -97,6 +101,12 @@ def check(config: RunConfig) -> None:
     target_of(config.network, "network").check_obs(spec.obs_shape)
     _check_warmup(agent.warmup_env_steps, agent.batch_size, config)
     _check_device(config.device)
+
+
+def _check_needs(config: RunConfig) -> None:
+    groups = {"recyclers": config.recyclers, "regularisers": config.regularisers, "probes": config.probes}
+    parts = {f"{group}.{n}": target_of(node, n) for group, nodes in groups.items() for n, node in nodes.items()}
+    check_needs(parts, target_of(config.agent, "agent"))
 
 
 def check_machine(config: RunConfig) -> None:

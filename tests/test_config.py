@@ -22,7 +22,7 @@ def test_the_default_is_the_paper_s_default_setting() -> None:
     }
     agent = plain["agent"]
     assert (agent["learning_rate"], agent["discount"], agent["n_step"], agent["batch_size"]) == (6.25e-5, 0.99, 1, 32)
-    assert agent["optimizer"] == {"epsilon": 1.5e-4, "weight_decay": 0.0}
+    assert agent["optimizer"] == {"epsilon": 1.5e-4}
     assert agent["epsilon"] == {"initial": 1.0, "final": 0.01, "decay_env_steps": 250_000}
     assert (agent["warmup_env_steps"], agent["update_period_env_steps"], agent["loss"]) == (20_000, 4, "huber")
     assert plain["replay"]["capacity"] == 1_000_000
@@ -92,7 +92,18 @@ A_GAME = {
 }
 EVERY_OPTION = [
     (group, option)
-    for group in ("agent", "env", "evaluation", "logger", "network", "probe", "recycler", "replay_ratio", "scale")
+    for group in (
+        "agent",
+        "env",
+        "evaluation",
+        "logger",
+        "network",
+        "probe",
+        "recycler",
+        "regulariser",
+        "replay_ratio",
+        "scale",
+    )
     for option in options(CONF, group)
 ]
 
@@ -107,7 +118,7 @@ def test_every_option_composes_and_fits_its_schema(group: str, option: str) -> N
     nodes: dict[str, Any] = {
         name: getattr(config, name) for name in ("agent", "env", "network", "evaluation", "logger", "replay")
     }
-    nodes |= config.recyclers | config.probes
+    nodes |= config.recyclers | config.regularisers | config.probes
     for name, node in nodes.items():
         if "_target_" in node:
             parse(node, name)
@@ -134,6 +145,7 @@ def test_the_run_id_can_be_read() -> None:
         "game": "demon_attack",
         "replay_ratio": 1,
         "recycler": "redo",
+        "regulariser": "none",
         "scale": "smoke",
         "seed": 3,
     }

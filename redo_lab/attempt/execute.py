@@ -23,7 +23,7 @@ from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
 from redo_lab.studies.online import Loop
-from redo_lab.types import Counters, Logger, Probe, Recycler, Sampler
+from redo_lab.types import Agent, Counters, Logger, Probe, Recycler, Sampler, Stateful
 
 LOG = logging.getLogger("redo_lab")
 
@@ -73,7 +73,12 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
         generator = seeds.torch(f"recycling.{name}", device)
         return build(node, f"recyclers.{name}", name=name, generator=generator), sampler(f"recyclers.{name}")
 
-    def probe(name: str, node: Mapping[str, Any]) -> tuple[Probe, Sampler]:
+    def regulariser(name: str, node: Mapping[str, Any]) -> tuple[Stateful, Sampler]:
+        generator = seeds.torch(f"regularising.{name}", device)
+        part = build(node, f"regularisers.{name}", name=name, learner=agent, generator=generator)
+        return part, sampler(f"regularisers.{name}")
+
+    def probe(name: str, node: Mapping[str, Any]) -> tuple[Probe[Agent], Sampler]:
         return build(node, f"probes.{name}"), sampler(f"probes.{name}")
 
     def evaluate(iteration: int) -> Mapping[str, float]:
@@ -88,7 +93,8 @@ def assemble(config: RunConfig, *, log: MetricsLog, tick: Callable[[Counters], N
         env=env,
         replay=replay,
         sample=sampler("training"),
-        recyclers=[recycler(name, node) for name, node in config.recyclers.items() if "_target_" in node],
+        recyclers=[recycler(name, node) for name, node in config.recyclers.items()],
+        regularisers=[regulariser(name, node) for name, node in config.regularisers.items()],
         probes=[probe(name, node) for name, node in config.probes.items()],
         evaluate=evaluate,
         log=log,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-GROUPS = ("agent", "network", "env", "recycler", "probe", "evaluation", "scale", "env.game")
+GROUPS = ("agent", "network", "env", "recycler", "regulariser", "probe", "evaluation", "scale", "env.game")
 """Overrides whose value says enough without the key."""
 
 PREFIXES = {"seed": "s", "replay_ratio": "rr"}

@@ -37,15 +37,17 @@ def axes(plain: Mapping[str, Any], choices: Mapping[str, Any], game: str) -> dic
         "game": game,
         "replay_ratio": plain["training"]["replay_ratio"],
         "recycler": "+".join(plain["recyclers"]) or "none",
+        "regulariser": "+".join(plain["regularisers"]) or "none",
         "scale": choices["scale"],
         "seed": plain["seed"],
     }
 
 
 def run_id(axes: Mapping[str, Any], digest: str) -> str:
-    """Readable parts and the digest: `dqn-breakout-rr1-redo-s3-0a1b2c3d4e`."""
+    """Readable parts and the digest: `dqn-breakout-rr1-redo-s3-0a1b2c3d4e`; a regulariser follows the recycler."""
     ratio = f"rr{axes['replay_ratio']:g}"
-    return "-".join([axes["agent"], axes["game"], ratio, axes["recycler"], f"s{axes['seed']}", digest])
+    regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
+    return "-".join([axes["agent"], axes["game"], ratio, axes["recycler"], *regulariser, f"s{axes['seed']}", digest])
 
 
 @functools.cache

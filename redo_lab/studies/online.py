@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from redo_lab.config import TrainingConfig
+from redo_lab.neurons.hooks import Hooks
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import TRAINING_RETURN
 from redo_lab.studies.clock import UpdateClock, exact_ratio
-from redo_lab.types import Agent, Counters, Env, Observation, Probe, Recycler, Sampler
+from redo_lab.types import Agent, Counters, Env, Observation, Probe, Recycler, Sampler, Stateful
 
 if TYPE_CHECKING:
     from redo_lab.attempt.metrics_log import MetricsLog
@@ -34,14 +35,18 @@ class Loop:
     replay: Replay
     sample: Sampler
     recyclers: Sequence[tuple[Recycler, Sampler]]
-    probes: Sequence[tuple[Probe, Sampler]]
+    probes: Sequence[tuple[Probe[Agent], Sampler]]
     evaluate: Evaluate
     log: MetricsLog
     tick: Tick
     generators: Mapping[str, np.random.Generator]
+    regularisers: Sequence[tuple[Stateful, Sampler]] = ()
     counters: Counters = field(default_factory=Counters)
     obs: Observation | None = None
     evaluated_iterations: int = 0
+
+    def __post_init__(self) -> None:
+        self.hooks = Hooks([*self.regularisers, *self.recyclers])
 
     def run(self) -> None:
         """Trains to the end, from the beginning or from a loaded state; `tick` and the caller flush what is logged."""
@@ -95,10 +100,10 @@ class Loop:
         return self._begin() if step.terminated or step.truncated else step.obs
 
     def _update(self) -> None:
-        metrics = self.agent.update(self.sample(self.agent.batch_size))
+        metrics = self.agent.update(self.sample(self.agent.batch_size), self.hooks)
         self.counters.updates += 1
         if self.counters.updates % self.training.log_period_updates == 0:
-            self.log.add(self.counters, metrics)
+            self.log.add(self.counters, {**metrics, **self.hooks.penalties})
         # Probes first: they measure what training left, before anything is recycled.
         for part, sampler in (*self.probes, *self.recyclers):
             self.log.add(self.counters, part.after_update(self.agent, self.counters, sampler))
@@ -112,6 +117,7 @@ class Loop:
             "env": self.env.state_dict(),
             "agent": self.agent.state_dict(),
             "recyclers": [part.state_dict() for part, _ in self.recyclers],
+            "regularisers": [part.state_dict() for part, _ in self.regularisers],
             "probes": [part.state_dict() for part, _ in self.probes],
             "replay": self.replay.state_dict(),
             "generators": {name: generator.bit_generator.state for name, generator in self.generators.items()},
@@ -125,8 +131,13 @@ class Loop:
         self.obs = state["obs"]
         self.env.load_state_dict(state["env"])
         self.agent.load_state_dict(state["agent"])
-        for parts, saved in ((self.recyclers, state["recyclers"]), (self.probes, state["probes"])):
-            for (part, _), part_state in zip(parts, saved, strict=True):
+        everything: dict[str, Sequence[tuple[Stateful, Sampler]]] = {
+            "recyclers": self.recyclers,
+            "regularisers": self.regularisers,
+            "probes": self.probes,
+        }
+        for group, parts in everything.items():
+            for (part, _), part_state in zip(parts, state[group], strict=True):
                 part.load_state_dict(part_state)
         self.replay.load_state_dict(state["replay"])
         for name, generator in self.generators.items():
