@@ -168,7 +168,7 @@ class Part(Generic[T]):
 def part(node: Mapping[str, Any], path: str, base: type[T]) -> Part[T]:
     """The part that `node` names; ConfigError unless its class is a `base` and its settings are right."""
     cls = target_of(node, path)
-    require(base in cls.__mro__ or True, f"{path}: {cls.__name__} is no {base.__name__}")
+    require(base in cls.__mro__, f"{path}: {cls.__name__} is no {base.__name__}")
     return Part(path, cls, parse(node, path))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from redo_lab.neurons.hooks import Hooks
     from redo_lab.neurons.layers import HiddenLayer, Network
 
 Metrics: TypeAlias = "dict[str, Tensor]"
@@ -92,9 +94,13 @@ class Env(Protocol):
 
     spec: EnvSpec
 
+    @abstractmethod
     def reset(self) -> Observation: ...
+    @abstractmethod
     def step(self, action: Action) -> Step: ...
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]: ...
+    @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
@@ -107,67 +113,132 @@ class Counters:
     episodes: int = 0
 
 
-class Agent(Protocol):
-    """What the loop, recyclers and probes need of any agent."""
+class Learner(Protocol):
+    """Networks that are trained: all that recyclers, regularisers and most probes need."""
 
-    batch_size: int
-    warmup_env_steps: int
-    update_period_env_steps: int
+    @abstractmethod
+    def forward(self, batch: Transition) -> object:
+        """Runs every online network eagerly on `batch`, so that hooks see their activations."""
 
+    @abstractmethod
+    def hidden_layers(self) -> Sequence[HiddenLayer]:
+        """The declared hidden layers of every online network, names unique."""
+
+    @abstractmethod
+    def networks(self) -> Sequence[Network]:
+        """Every online network, with its target where it has one, always in the same order."""
+
+    @property
+    @abstractmethod
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]: ...
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]: ...
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Actor(Protocol):
+    """It chooses actions."""
+
+    @abstractmethod
     def act(self, obs: Observation, env_step: int) -> Action:
         """The exploring action at `env_step` (agent steps taken so far)."""
 
+    @abstractmethod
     def greedy(self, obs: Observation) -> Action:
         """The action without exploration."""
 
-    def update(self, batch: Transition) -> Metrics:
-        """One gradient step on `batch`."""
-
+    @abstractmethod
     def policy(self, obs: Tensor) -> Tensor:
-        """The greedy actions of observations on the device: int64 [N] or float32 [N, A], without gradients."""
+        """The greedy actions of a batch of observations: int64 [N] or float32 [N, A], without gradients."""
 
+
+class TDCritic(Protocol):
+    """It has values and knows what they are trained towards."""
+
+    @abstractmethod
     def q_and_target(self, batch: Transition) -> Mapping[str, tuple[Tensor, Tensor]]:
         """By critic, Q of the batch's actions and its TD target, [N] each, without gradients.
 
         Nothing is augmented and no generator of the agent advances.
         """
 
+
+class Agent(Learner, Actor, TDCritic, Protocol):
+    """What online training needs."""
+
+    batch_size: int
+    warmup_env_steps: int
+    update_period_env_steps: int
+
+    @abstractmethod
+    def update(self, batch: Transition, hooks: Hooks = ...) -> Metrics:
+        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
+
+    @abstractmethod
     def end_env_step(self, env_step: int) -> None:
         """Does what is periodic in agent steps (target network), after step number `env_step`."""
 
-    def forward(self, batch: Transition) -> object:
-        """Runs every online network eagerly on `batch`, so that hooks see their activations."""
 
-    def hidden_layers(self) -> Sequence[HiddenLayer]:
-        """The declared hidden layers of every online network, names unique."""
+class Stateful(Protocol):
+    """What it remembers is in the checkpoint."""
 
-    def networks(self) -> Sequence[Network]:
-        """Every online network, with its target where it has one."""
-
-    @property
-    def optimizers(self) -> Sequence[torch.optim.Optimizer]: ...
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]: ...
+    @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
-class Recycler(Protocol):
+@runtime_checkable
+class Regulariser(Stateful, Protocol):
+    """An intervention in the loss; built with the `learner`, before its first update.
+
+    Its penalty is logged as <name>/penalty.
+    """
+
+    name: str
+
+    @abstractmethod
+    def loss(self, network: Network, batch: Transition, sample: Sampler) -> Tensor:
+        """What is added to the loss that trains `network` on `batch`, a 0-d tensor; `sample` draws further batches."""
+
+
+@runtime_checkable
+class GradientHook(Stateful, Protocol):
+    """An intervention between the backward pass and the optimizer's step."""
+
+    @abstractmethod
+    def before_step(self, network: Network) -> None:
+        """The gradients of `network` are in `.grad`; they may be read and changed in place."""
+
+
+@runtime_checkable
+class ActivationHook(Stateful, Protocol):
+    """An intervention that wants the activations of the training batch."""
+
+    @abstractmethod
+    def watch(self, network: Network, activations: Sequence[Tensor]) -> None:
+        """The outputs of `network.hidden` in the forward pass of its own loss, without gradients, one a layer."""
+
+
+class Recycler(Stateful, Protocol):
     """An intervention on the network between updates."""
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    @abstractmethod
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Called after update number `counters.updates` (1-based); returns what it did, {} when nothing was due."""
 
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+Needed = TypeVar("Needed", contravariant=True)
+"""What a probe needs: Learner, Actor or TDCritic."""
 
 
-class Probe(Protocol):
+class Probe(Stateful, Protocol[Needed]):
     """A measurement; it changes nothing."""
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    @abstractmethod
+    def after_update(self, learner: Needed, counters: Counters, sample: Sampler) -> Metrics:
         """Called after update number `counters.updates` (1-based); returns {} when nothing was due."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 class Progress(NamedTuple):
@@ -228,6 +299,8 @@ class Row:
 class Logger(Protocol):
     """A tracker beside the run directory; it gets the same numbers as metrics.csv."""
 
+    @abstractmethod
     def log(self, rows: Sequence[Row]) -> None: ...
+    @abstractmethod
     def finish(self, state: str) -> None:
         """`state`: finished, interrupted or failed."""

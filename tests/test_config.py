@@ -20,7 +20,7 @@ def test_the_default_is_the_paper_s_default_setting() -> None:
     }
     agent = plain["agent"]
     assert (agent["learning_rate"], agent["discount"], agent["n_step"], agent["batch_size"]) == (6.25e-5, 0.99, 1, 32)
-    assert agent["optimizer"] == {"epsilon": 1.5e-4, "weight_decay": 0.0}
+    assert agent["optimizer"] == {"epsilon": 1.5e-4}
     assert agent["epsilon"] == {"initial": 1.0, "final": 0.01, "decay_env_steps": 250_000}
     assert (agent["warmup_env_steps"], agent["update_period_env_steps"], agent["loss"]) == (20_000, 4, "huber")
     assert plain["replay"]["capacity"] == 1_000_000
@@ -104,6 +104,7 @@ EVERY_OPTION = [
         "network",
         "probe",
         "recycler",
+        "regulariser",
         "replay_ratio",
         "scale",
         "study",
@@ -149,6 +150,7 @@ def test_the_run_id_can_be_read() -> None:
         "game": "demon_attack",
         "replay_ratio": 1,
         "recycler": "redo",
+        "regulariser": "none",
         "scale": "smoke",
         "seed": 3,
     }

@@ -16,13 +16,14 @@ from torch.nn import functional
 from redo_lab.config import ConfigError, require
 from redo_lab.networks.actor_critic import Actor, Critic, TwinCritics, squashed
 from redo_lab.networks.adam import AdamConfig
-from redo_lab.networks.q_network import TorsoBuilder
-from redo_lab.neurons.layers import HiddenLayer, Network
+from redo_lab.networks.torso import TorsoBuilder
+from redo_lab.neurons.hooks import NO_HOOKS, Hooks
+from redo_lab.neurons.layers import HiddenLayer, Network, observations
 from redo_lab.seeding import Seeds
-from redo_lab.types import Action, Box, EnvSpec, Metrics, Observation, Transition
+from redo_lab.types import Action, Agent, Box, EnvSpec, Metrics, Observation, Transition
 
 
-class SAC:
+class SAC(Agent):
     """Twin critics with smoothed targets and a tanh-Gaussian actor.
 
     Actor, critics and the entropy work on actions in [-1, 1]; the environment's own bounds are applied in `act` and
@@ -82,12 +83,11 @@ class SAC:
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=device))
         self.actor_parameters = list(self.actor.parameters())
+        self._networks = self._declared()
         rate = config.learning_rate * config.learning_rate_scale
         self.actor_optimizer = config.optimizer.over(self.actor_parameters, rate)
         self.critic_optimizer = config.optimizer.over(self.critics.parameters(), rate)
-        # No decay: the temperature isn't a weight of a network.
-        undecayed = AdamConfig(epsilon=config.optimizer.epsilon, weight_decay=0.0)
-        self.temperature_optimizer = undecayed.over([self.log_temperature], rate)
+        self.temperature_optimizer = config.optimizer.over([self.log_temperature], rate)
         self.exploration = seeds.numpy("exploration")
         self.noise = seeds.torch("policy_noise", device)
 
@@ -110,12 +110,12 @@ class SAC:
 
     def greedy(self, obs: Observation) -> Action:
         """tanh of the mean, within the environment's bounds."""
-        return self.policy(self._observed(obs))[0].cpu().numpy()
+        return self.policy(torch.from_numpy(obs[None]))[0].cpu().numpy()
 
     @torch.no_grad()
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, float32 [N, dims], of observations [N, D]."""
-        mean, _ = self.actor(obs)
+        mean, _ = self.actor(obs.to(self.device))
         return self._scaled(mean)
 
     def _observed(self, obs: Observation) -> Tensor:
@@ -129,17 +129,25 @@ class SAC:
         """The inverse of `_scaled` after tanh: the bounds are -1 and 1."""
         return (action - self.centre) / self.half_range
 
-    def update(self, batch: Transition) -> Metrics:
-        """One step of Adam on the critics, then on the actor and the temperature; the targets follow."""
-        batch = batch._replace(action=self._normalised(batch.action))
-        return {**self._update_critics(batch), **self._update_actor(batch.obs)}
+    def update(self, batch: Transition, hooks: Hooks = NO_HOOKS) -> Metrics:
+        """One step each of the critics, the actor, the temperature and the targets, in this order.
 
-    def _update_critics(self, batch: Transition) -> Metrics:
+        The critics' loss gets the penalties of both critics, the actor's those of the actor; the temperature is none's.
+        """
+        critics = self._update_critics(batch, hooks)
+        actor, log_density = self._update_actor(batch, hooks)
+        temperature = self._update_temperature(log_density)
+        self._smooth_targets()
+        return {**critics, **actor, **temperature}
+
+    def _update_critics(self, batch: Transition, hooks: Hooks) -> Metrics:
         target = self.td_target(batch, self.noise)
-        q1, q2 = self.critics(batch.obs, batch.action)
+        with hooks.watching(self._networks[1:]):
+            q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
         loss = critic_loss(q1, q2, target)
         self.critic_optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(hooks.loss(loss, self._networks[1:], batch))
+        hooks.before_step(self._networks[1:])
         self.critic_optimizer.step()
         return {"train/critic_loss": loss.detach(), "train/q_mean": q1.detach().mean()}
 
@@ -151,21 +159,26 @@ class SAC:
         temperature = self.log_temperature.exp()
         return soft_target(self.config.reward_scale * batch.reward, batch.discount, next_q, log_density, temperature)
 
-    def _update_actor(self, obs: Tensor) -> Metrics:
-        action, log_density = self._sampled(obs, self.noise)
-        q = torch.minimum(*self.critics(obs, action))
-        temperature = self.log_temperature.detach().exp()
-        loss = actor_loss(q, log_density, temperature)
-        entropy_loss = temperature_loss(self.log_temperature, log_density.detach(), self.entropy_target)
+    def _update_actor(self, batch: Transition, hooks: Hooks) -> tuple[Metrics, Tensor]:
+        """Returns the log density of the actions sampled too, [N]: the temperature learns from the same ones."""
+        with hooks.watching(self._networks[:1]):
+            action, log_density = self._sampled(batch.obs, self.noise)
+        q = torch.minimum(*self.critics(batch.obs, action))
+        loss = actor_loss(q, log_density, self.log_temperature.detach().exp())
         self.actor_optimizer.zero_grad(set_to_none=True)
-        self.temperature_optimizer.zero_grad(set_to_none=True)
         # With `inputs` the critics pass the gradient on but don't gather one.
-        torch.autograd.backward(loss + entropy_loss, inputs=[*self.actor_parameters, self.log_temperature])
+        torch.autograd.backward(hooks.loss(loss, self._networks[:1], batch), inputs=self.actor_parameters)
+        hooks.before_step(self._networks[:1])
         self.actor_optimizer.step()
+        log_density = log_density.detach()
+        return {"train/actor_loss": loss.detach(), "train/entropy": -log_density.mean()}, log_density
+
+    def _update_temperature(self, log_density: Tensor) -> Metrics:
+        temperature = self.log_temperature.detach().exp()
+        self.temperature_optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(temperature_loss(self.log_temperature, log_density, self.entropy_target))
         self.temperature_optimizer.step()
-        self._smooth_targets()
-        entropy = -log_density.detach().mean()
-        return {"train/actor_loss": loss.detach(), "train/entropy": entropy, "train/temperature": temperature}
+        return {"train/temperature": temperature}
 
     def _sampled(self, obs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         mean, log_std = self.actor(obs)
@@ -193,20 +206,26 @@ class SAC:
 
     def hidden_layers(self) -> Sequence[HiddenLayer]:
         """Those of actor, critic1 and critic2, in this order."""
-        return [layer for network in self.networks() for layer in network.hidden]
+        return [layer for network in self._networks for layer in network.hidden]
 
     def networks(self) -> list[Network]:
-        """The actor and both critics with their targets."""
+        """The actor and both critics with their targets, in this order."""
+        return self._networks
 
-        def network(name: str, online: Actor | Critic, target: Critic | None) -> Network:
+    def _declared(self) -> list[Network]:
+        def network(name: str, online: Actor | Critic, target: Critic | None = None) -> Network:
             hidden = tuple(layer.within(name) for layer in online.hidden_layers())
-            return Network(hidden, online, online.torso.init, target)
+            inputs = observations if target is None else self._observations_and_actions
+            return Network(hidden, online, online.torso.init, target, name, inputs)
 
         return [
-            network("actor", self.actor, None),
+            network("actor", self.actor),
             network("critic1", self.critics.critic1, self.targets.critic1),
             network("critic2", self.critics.critic2, self.targets.critic2),
         ]
+
+    def _observations_and_actions(self, batch: Transition) -> tuple[Tensor, Tensor]:
+        return batch.obs, self._normalised(batch.action)
 
     @property
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:

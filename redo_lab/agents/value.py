@@ -16,10 +16,12 @@ from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 from redo_lab.config import ConfigError, require
 from redo_lab.networks.adam import AdamConfig
 from redo_lab.networks.augment import Augmentation
-from redo_lab.networks.q_network import QNetwork, TorsoBuilder
+from redo_lab.networks.q_network import QNetwork
+from redo_lab.networks.torso import TorsoBuilder
+from redo_lab.neurons.hooks import NO_HOOKS, Hooks
 from redo_lab.neurons.layers import HiddenLayer, Network
 from redo_lab.seeding import Seeds
-from redo_lab.types import Action, Discrete, EnvSpec, Metrics, Observation, Transition
+from redo_lab.types import Action, Agent, Discrete, EnvSpec, Metrics, Observation, Transition
 
 
 class Loss(Enum):
@@ -47,7 +49,7 @@ class Epsilon:
         return self.final + (self.initial - self.final) * min(1.0, max(0.0, left))
 
 
-class ValueAgent:
+class ValueAgent(Agent):
     """Q-learning on a replay with a target network copied every `target_period_env_steps`."""
 
     @dataclass
@@ -99,6 +101,7 @@ class ValueAgent:
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         learning_rate = config.learning_rate * config.learning_rate_scale
         self.optimizer = config.optimizer.over(self.online.parameters(), learning_rate)
+        self._network = Network(tuple(self.online.hidden_layers()), self.online, self.online.torso.init, self.target)
         self.exploration = seeds.numpy("exploration")
         self.augmentation = seeds.torch("augmentation", device)
 
@@ -117,24 +120,26 @@ class ValueAgent:
 
     def greedy(self, obs: Observation) -> Action:
         """The action of highest value, the first of equals."""
-        return int(self.policy(torch.from_numpy(obs[None]).to(self.device)))
+        return int(self.policy(torch.from_numpy(obs[None])))
 
     @torch.no_grad()
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, int64 [N], of observations [N, …]."""
-        values: Tensor = self.online(obs)
+        values: Tensor = self.online(obs.to(self.device))
         return values.argmax(dim=1)
 
-    def update(self, batch: Transition) -> Metrics:
+    def update(self, batch: Transition, hooks: Hooks = NO_HOOKS) -> Metrics:
         """One step of Adam on the TD loss of `batch`, whose observations are augmented first, each by its own draw."""
         augment, generator = self.config.augmentation, self.augmentation
         batch = batch._replace(obs=augment(batch.obs, generator), next_obs=augment(batch.next_obs, generator))
         target = self.td_target(batch)
-        q: Tensor = self.online(batch.obs)
+        with hooks.watching(self.networks()):
+            q: Tensor = self.online(batch.obs)
         chosen = q.gather(1, batch.action[:, None]).squeeze(1)
         loss = td_loss(chosen, target, self.config.loss)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(hooks.loss(loss, self.networks(), batch))
+        hooks.before_step(self.networks())
         self.optimizer.step()
         return {"train/loss": loss.detach(), "train/q_mean": chosen.detach().mean()}
 
@@ -164,11 +169,11 @@ class ValueAgent:
 
     def networks(self) -> list[Network]:
         """The one network and its target."""
-        return [Network(tuple(self.hidden_layers()), self.online, self.online.torso.init, self.target)]
+        return [self._network]
 
     def hidden_layers(self) -> Sequence[HiddenLayer]:
         """Those of the online network."""
-        return self.online.hidden_layers()
+        return self._network.hidden
 
     @property
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:

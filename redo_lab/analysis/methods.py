@@ -12,6 +12,8 @@ from redo_lab.runs.table import Table
 
 NEVER_A_METHOD = ("game", "seed", "suite", "scale")
 FALLBACK = "recycler"
+INTERVENTIONS = ("recycler", "regulariser")
+"""Axes that tell together what is done against lost plasticity: where both vary, `by` the first means both."""
 SHORT = {"replay_ratio": "RR", "network.width": "width", "agent.learning_rate": "lr"}
 
 
@@ -30,6 +32,8 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
             raise ValueError(f"--by {name}: no such axis or varying setting of a method, {nearest(name, known)}")
     words_first = sorted(varying, key=lambda name: runs[name].dtype != pl.String)
     chosen = list(by or words_first or [FALLBACK if FALLBACK in axes else axes[0]])
+    if INTERVENTIONS[0] in chosen and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in chosen:
+        chosen.insert(chosen.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
     named = runs.with_columns(
         pl.Series("method", [_label({name: row[name] for name in chosen}) for row in runs.iter_rows(named=True)])
     )
@@ -55,7 +59,13 @@ def _ranks(runs: pl.DataFrame, chosen: Sequence[str]) -> list[pl.Expr]:
 
 
 def _label(values: dict[str, Any]) -> str:
-    """Words stand for themselves, numbers carry the name of their axis: "redo, RR 2"."""
+    """Words stand for themselves, numbers carry the name of their axis: "redo, RR 2".
+
+    Of several interventions those named `none` are left out: "weight_decay", "redo, l2_init", "none".
+    """
+    acting = [name for name in INTERVENTIONS if values.get(name) not in (None, "none")]
+    idle = [name for name in INTERVENTIONS if name in values and name not in acting]
+    values = {name: value for name, value in values.items() if name not in (idle if acting else idle[1:])}
     return ", ".join(_part(name, value) for name, value in values.items())
 
 

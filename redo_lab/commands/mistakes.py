@@ -27,7 +27,7 @@ def explain(error: Exception, overrides: Sequence[str], conf: Path) -> str:
     match = re.search(r"Could not override '([^']+)'", text)
     if match:
         key = match[1].split("@")[0]
-        absent = re.match(r"((recycler|probe)s)\.(\w+)", key)
+        absent = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", key)
         if absent and absent[3] in options(conf, absent[2]):
             return f"'{absent[0]}' is not part of this run: give {absent[2]}={absent[3]} too"
         return f"unknown key '{key}': {nearest(key, [*_keys(overrides, conf), *groups(conf)])}"
@@ -38,6 +38,9 @@ def _missing_option(file: str, conf: Path) -> str:
     group, slash, option = file.partition("/")
     if not slash:
         return f"no config '{file}': {nearest(file, (path.stem for path in conf.glob('*.yaml')))}"
+    for other in groups(conf):
+        if option in options(conf, other):
+            return f"no option '{option}' in group '{group}': it is one of another group, give {other}={option}"
     return f"no option '{option}' in group '{group}': {nearest(option, options(conf, group))}"
 
 

@@ -15,12 +15,12 @@ from ale_py import roms
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.types import Action, Discrete, EnvSpec, Step
+from redo_lab.types import Action, Discrete, Env, EnvSpec, Step
 
 SIDE_PIXELS = 84
 
 
-class Atari:
+class Atari(Env):
     """One game: a frame is the pixel-wise maximum of the last 2 of `frame_skip` grey screens, area-resized to 84×84.
 
     A stack starts an episode filled with zeros but for its newest frame. Actions are the game's minimal set; there are

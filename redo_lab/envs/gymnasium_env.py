@@ -17,7 +17,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.types import Action, Box, Discrete, EnvSpec, Step
+from redo_lab.types import Action, Box, Discrete, Env, EnvSpec, Step
 
 CONSTANT = {
     *("spec", "metadata", "action_space", "observation_space", "observation_structure", "fullpath", "model"),
@@ -33,7 +33,7 @@ READ_BEFORE_STEP = (
 and Ant, Humanoid and others read them before they step. A step computes all else anew before anything reads it."""
 
 
-class GymnasiumEnv:
+class GymnasiumEnv(Env):
     """`game`-`version`, its observation as float32 [D]; continuous actions lie in the environment's own bounds."""
 
     @dataclass

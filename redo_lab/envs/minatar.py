@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.types import Action, Discrete, EnvSpec, Step
+from redo_lab.types import Action, Discrete, Env, EnvSpec, Step
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 FIXED = ("channels", "action_map", "random")
 """Attributes of a game that are constants, or the generator, which it shares with the wrapper."""
 
 
-class MinAtar:
+class MinAtar(Env):
     """One game: frames uint8 {0, 1} [C, 10, 10], one channel a kind of object; the game's minimal actions.
 
     Difficulty ramps as a game goes on, as the library has it by default. A game and its sticky actions draw from one

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from redo_lab.types import Row
+from redo_lab.types import Logger, Row
 
 
-class NoLogger:
+class NoLogger(Logger):
     """Takes what every logger takes and does nothing."""
 
     @dataclass

@@ -18,7 +18,7 @@ import wandb
 
 from redo_lab.config import ConfigError
 from redo_lab.runs import wandb_files
-from redo_lab.types import Row
+from redo_lab.types import Logger, Row
 
 Moment = tuple[int, int]
 """env_steps, updates."""
@@ -44,7 +44,7 @@ class Mode(Enum):
     offline = "offline"
 
 
-class Wandb:
+class Wandb(Logger):
     """A W&B run whose history rows are the rows it is given, with env_steps, updates and frames as axes.
 
     `run` is what run.json holds; its axes name the cell: agent, suite, game, replay_ratio, recycler, scale and seed.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from redo_lab.networks.parts import initialise
-from redo_lab.networks.q_network import Torso, TorsoBuilder
+from redo_lab.networks.torso import Torso, TorsoBuilder
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
 

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.parts import Activation, Weights, check_rank, check_width, initialise, widened
+from redo_lab.networks.parts import Activation, Norm, Weights, check_rank, check_width, initialise, norm_of, widened
+from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
-class MinAtarNetwork(nn.Module):
+class MinAtarNetwork(nn.Module, Torso):
     """conv 16 3×3/1, dense 128, all times `width`. Input uint8 {0, 1} [N, C, 10, 10]."""
 
     @dataclass
     class Config:
-        """`width` multiplies every layer."""
+        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
 
         width: float
+        norm: Norm
         activation: Activation
         initialiser: Weights
 
@@ -29,10 +31,12 @@ class MinAtarNetwork(nn.Module):
         super().__init__()
         self.check_obs(obs_shape)
         channels, self.features = widened(16, config.width), widened(128, config.width)
-        self.positions = (obs_shape[1] - 2) * (obs_shape[2] - 2)
+        height, width = obs_shape[1] - 2, obs_shape[2] - 2
+        self.positions = height * width
         self.conv = nn.Conv2d(obs_shape[0], channels, 3)
         self.dense = nn.Linear(channels * self.positions, self.features)
         self.act1, self.act2 = config.activation.module(), config.activation.module()
+        self.norm1, self.norm2 = config.norm.module(channels, height, width), config.norm.module(self.features)
         self.init = config.initialiser.initialiser()
         for layer in (self.conv, self.dense):
             initialise(layer, self.init, generator)
@@ -44,12 +48,13 @@ class MinAtarNetwork(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Features [N, 128 * width] of observations [N, C, 10, 10]."""
-        h = self.act1(self.conv(obs.to(torch.float32)))
-        return self.act2(self.dense(h.flatten(1)))  # type: ignore[no-any-return]
+        h = self.act1(self.norm1(self.conv(obs.to(torch.float32))))
+        return self.act2(self.norm2(self.dense(h.flatten(1))))  # type: ignore[no-any-return]
 
     def hidden_layers(self, readers: tuple[Reader, ...]) -> list[HiddenLayer]:
         """conv, dense; `readers` read the last."""
+        flattened = (Reader(self.dense, span=self.positions),)
         return [
-            HiddenLayer("conv", self.conv, self.act1, self.init, (Reader(self.dense, span=self.positions),)),
-            HiddenLayer("dense", self.dense, self.act2, self.init, readers),
+            HiddenLayer("conv", self.conv, self.act1, self.init, flattened, norm_of(self.norm1)),
+            HiddenLayer("dense", self.dense, self.act2, self.init, readers, norm_of(self.norm2)),
         ]

@@ -9,19 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
-from redo_lab.networks.parts import Activation, Weights, check_rank, check_width, initialise, widened
+from redo_lab.networks.parts import Activation, Norm, Weights, check_rank, check_width, initialise, norm_of, widened
+from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
-class MLP(nn.Module):
+class MLP(nn.Module, Torso):
     """Dense layers of the given `hidden` sizes, all times `width`. Input float32 [N, D]."""
 
     @dataclass
     class Config:
-        """`width` multiplies every layer."""
+        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
 
         hidden: list[int]
         width: float
+        norm: Norm
         activation: Activation
         initialiser: Weights
 
@@ -36,6 +38,7 @@ class MLP(nn.Module):
         sizes = [obs_shape[0], *(widened(n, config.width) for n in config.hidden)]
         self.features = sizes[-1]
         self.dense = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.norm = nn.ModuleList(config.norm.module(n) for n in sizes[1:])
         self.act = nn.ModuleList(config.activation.module() for _ in config.hidden)
         self.init = config.initialiser.initialiser()
         for layer in self._linears():
@@ -49,8 +52,8 @@ class MLP(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """Features [N, hidden[-1] * width] of vectors [N, D]."""
         h = obs
-        for dense, act in zip(self.dense, self.act, strict=True):
-            h = act(dense(h))
+        for dense, norm, act in zip(self.dense, self.norm, self.act, strict=True):
+            h = act(norm(dense(h)))
         return h
 
     def hidden_layers(self, readers: tuple[Reader, ...]) -> list[HiddenLayer]:
@@ -58,7 +61,8 @@ class MLP(nn.Module):
         linears = self._linears()
         following = [*((Reader(layer),) for layer in linears[1:]), readers]
         return [
-            HiddenLayer(f"dense{i + 1}", layer, self.act[i], self.init, following[i]) for i, layer in enumerate(linears)
+            HiddenLayer(f"dense{i + 1}", layer, self.act[i], self.init, following[i], norm_of(self.norm[i]))
+            for i, layer in enumerate(linears)
         ]
 
     def _linears(self) -> list[nn.Linear]:

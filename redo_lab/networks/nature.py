@@ -8,7 +8,18 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.parts import Activation, Weights, check_atari, check_width, initialise, pixels, widened
+from redo_lab.networks.parts import (
+    Activation,
+    Norm,
+    Weights,
+    check_atari,
+    check_width,
+    initialise,
+    norm_of,
+    pixels,
+    widened,
+)
+from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
@@ -19,15 +30,16 @@ class Padding(Enum):
     valid = "valid"
 
 
-class Nature(nn.Module):
+class Nature(nn.Module, Torso):
     """conv 32 8×8/4, 64 4×4/2, 64 3×3/1, dense 512, all times `width` (Table 1). Input uint8 [N, C, 84, 84]."""
 
     @dataclass
     class Config:
-        """`width` multiplies every layer."""
+        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
 
         width: float
         padding: Padding
+        norm: Norm
         activation: Activation
         initialiser: Weights
 
@@ -45,9 +57,14 @@ class Nature(nn.Module):
         self.pad2 = nn.ZeroPad2d((1, 2, 1, 2)) if same else nn.Identity()
         self.conv2 = nn.Conv2d(channels[0], channels[1], 4, 2)
         self.conv3 = nn.Conv2d(channels[1], channels[2], 3, 1, padding=1 if same else 0)
-        self.positions = 11 * 11 if same else 7 * 7
+        sizes = (21, 11, 11) if same else (20, 9, 7)
+        self.positions = sizes[-1] ** 2
         self.dense = nn.Linear(channels[2] * self.positions, self.features)
         self.act1, self.act2, self.act3, self.act4 = (config.activation.module() for _ in range(4))
+        self.norm1, self.norm2, self.norm3 = (
+            config.norm.module(maps, size, size) for maps, size in zip(channels, sizes, strict=True)
+        )
+        self.norm4 = config.norm.module(self.features)
         self.init = config.initialiser.initialiser()
         for layer in (self.conv1, self.conv2, self.conv3, self.dense):
             initialise(layer, self.init, generator)
@@ -60,16 +77,18 @@ class Nature(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """Features [N, 512 * width] of observations [N, C, 84, 84]."""
         h = pixels(obs)
-        h = self.act1(self.conv1(h))
-        h = self.act2(self.conv2(self.pad2(h)))
-        h = self.act3(self.conv3(h))
-        return self.act4(self.dense(h.flatten(1)))  # type: ignore[no-any-return]
+        h = self.act1(self.norm1(self.conv1(h)))
+        h = self.act2(self.norm2(self.conv2(self.pad2(h))))
+        h = self.act3(self.norm3(self.conv3(h)))
+        return self.act4(self.norm4(self.dense(h.flatten(1))))  # type: ignore[no-any-return]
 
     def hidden_layers(self, readers: tuple[Reader, ...]) -> list[HiddenLayer]:
         """conv1, conv2, conv3, dense; `readers` read the last."""
+        norms = [norm_of(norm) for norm in (self.norm1, self.norm2, self.norm3, self.norm4)]
+        flattened = (Reader(self.dense, span=self.positions),)
         return [
-            HiddenLayer("conv1", self.conv1, self.act1, self.init, (Reader(self.conv2),)),
-            HiddenLayer("conv2", self.conv2, self.act2, self.init, (Reader(self.conv3),)),
-            HiddenLayer("conv3", self.conv3, self.act3, self.init, (Reader(self.dense, span=self.positions),)),
-            HiddenLayer("dense", self.dense, self.act4, self.init, readers),
+            HiddenLayer("conv1", self.conv1, self.act1, self.init, (Reader(self.conv2),), norms[0]),
+            HiddenLayer("conv2", self.conv2, self.act2, self.init, (Reader(self.conv3),), norms[1]),
+            HiddenLayer("conv3", self.conv3, self.act3, self.init, flattened, norms[2]),
+            HiddenLayer("dense", self.dense, self.act4, self.init, readers, norms[3]),
         ]

@@ -81,9 +81,25 @@ _INITIALISERS: dict[Weights, Initialiser] = {
 }
 
 
+class Norm(Enum):
+    """What lies between a layer and its nonlinearity: nothing, or LayerNorm with a gain and an offset."""
+
+    none = "none"
+    layer = "layer"
+
+    def module(self, *shape: int) -> nn.Module:
+        """A fresh module for outputs of `shape` without the batch: all maps and positions of a convolution together."""
+        return nn.Identity() if self is Norm.none else nn.LayerNorm(shape)
+
+
+def norm_of(module: nn.Module) -> nn.LayerNorm | None:
+    """What a hidden layer declares of it."""
+    return module if isinstance(module, nn.LayerNorm) else None
+
+
 def widened(units: int, width: float) -> int:
-    """`units` times `width`, at least 1."""
-    return max(1, round(units * width))
+    """`units` times `width`, rounded up as in the authors' code."""
+    return math.ceil(units * width)
 
 
 def check_rank(network: str, obs_shape: tuple[int, ...], rank: int) -> None:

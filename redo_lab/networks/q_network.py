@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 import torch
 from torch import Tensor, nn
 
 from redo_lab.networks.parts import initialise
-from redo_lab.neurons.layers import HiddenLayer, Initialiser, Reader
-
-
-class Torso(Protocol):
-    """A network from observations to features, as the `network` group builds it."""
-
-    features: int
-    init: Initialiser
-
-    def __call__(self, obs: Tensor) -> Tensor: ...
-    def hidden_layers(self, readers: tuple[Reader, ...]) -> list[HiddenLayer]:
-        """The declared layers, the last read by `readers`."""
-
-
-TorsoBuilder = Callable[..., "Torso"]
-"""Called with obs_shape= and generator=."""
+from redo_lab.networks.torso import Torso
+from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
 class QNetwork(nn.Module):

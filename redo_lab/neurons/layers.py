@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from redo_lab.types import Transition
+
 Initialiser = Callable[[Tensor, torch.Size, torch.Generator | None], object]
 """Fills k rows [k, in, …] in place as rows of a weight of the given full shape [out, in, …] are at the start."""
 
@@ -33,8 +35,8 @@ class HiddenLayer:
     """One hidden layer: `layer` computes it, `activation` (its own module) outputs h of Eq. 1 (Sokar et al., 2023).
 
     A linear unit or a feature map is one neuron. `init` is the initialiser used at construction. Without `readers` the
-    layer is scored but never recycled (a residual stream has owners besides its own weights). `network` groups layers
-    of an agent with several networks; it prefixes their names.
+    layer is scored but never recycled (a residual stream has owners besides its own weights). `norm` lies between
+    `layer` and `activation`: its gain and offset, neurons first, belong to the neurons; its statistics tie all of them.
     """
 
     name: str
@@ -42,15 +44,25 @@ class HiddenLayer:
     activation: nn.Module
     init: Initialiser
     readers: tuple[Reader, ...] = ()
+    norm: nn.LayerNorm | None = None
 
     @property
     def neurons(self) -> int:
         """Number of neurons (output units or feature maps)."""
         return self.layer.weight.shape[0]
 
+    def modules(self) -> list[nn.Module]:
+        """Those whose weights are the layer's own: the layer and its norm."""
+        return [self.layer] if self.norm is None else [self.layer, self.norm]
+
     def within(self, network: str) -> HiddenLayer:
         """The same layer, named as part of `network`."""
         return replace(self, name=f"{network}/{self.name}")
+
+
+def observations(batch: Transition) -> tuple[Tensor, ...]:
+    """What most networks read of a batch."""
+    return (batch.obs,)
 
 
 @dataclass(frozen=True)
@@ -58,13 +70,16 @@ class Network:
     """One online network of an agent: what a reset works on.
 
     hidden: its declared layers, from input to output. online: all its weights. init: of the layers that are not
-    declared (output heads). target: the target network, of the same structure, or None.
+    declared (output heads). target: the target network, of the same structure, or None. name: "" where an agent has
+    one network only; it prefixes the layers' names. inputs: what `online`, its target or a copy reads of a batch.
     """
 
     hidden: tuple[HiddenLayer, ...]
     online: nn.Module
     init: Initialiser
     target: nn.Module | None = None
+    name: str = ""
+    inputs: Callable[[Transition], tuple[Tensor, ...]] = observations
 
     def outputs(self) -> list[nn.Linear | nn.Conv2d]:
         """The output layers: the readers of the last hidden layer that aren't hidden layers themselves."""

@@ -94,6 +94,7 @@ def recycle(
 ) -> None:
     """The `chosen` neurons (int64 indices, one tensor a layer) have fresh incoming weights and silent outgoing ones.
 
+    Where the layer has a norm, their gain is 1 and their offset 0; the others change by what the norm's statistics do.
     All incoming weights come first and all outgoing ones second: where a recycled neuron's row meets another's column,
     the outgoing value stands (as in the authors' code). Layers whose choice is empty are not touched.
     """
@@ -120,6 +121,9 @@ def _renew_incoming(
     weight.index_copy_(0, neurons, fresh)
     if layer.layer.bias is not None:
         layer.layer.bias.index_fill_(0, neurons, 0)
+    if layer.norm is not None:
+        layer.norm.weight.index_fill_(0, neurons, 1)
+        layer.norm.bias.index_fill_(0, neurons, 0)
     for part in _incoming(layer):
         _forget(part, neurons, optimizers, surgery)
 
@@ -180,7 +184,7 @@ def fold_outgoing(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor], means
 
 @torch.no_grad()
 def silence(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor]) -> None:
-    """All incoming weights, biases and outgoing weights of the `chosen` neurons are 0."""
+    """All incoming weights, biases, gains, offsets and outgoing weights of the `chosen` neurons are 0."""
     for layer, neurons in zip(layers, chosen, strict=True):
         for part in (*_incoming(layer), *_outgoing(layer)):
             part.of(part.parameter).index_fill_(part.dim, neurons, 0)
@@ -208,7 +212,8 @@ class _Part(NamedTuple):
 
 
 def _incoming(layer: HiddenLayer) -> Iterator[_Part]:
-    for parameter in (layer.layer.weight, layer.layer.bias):
+    norm = () if layer.norm is None else (layer.norm.weight, layer.norm.bias)
+    for parameter in (layer.layer.weight, layer.layer.bias, *norm):
         if parameter is not None:
             yield _Part(parameter, lambda tensor: tensor, 0)
 

@@ -9,10 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from redo_lab.probes import Schedule
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Actor, Counters, Metrics, Probe, Sampler
 
 
-class Churn:
+class Churn(Probe[Actor]):
     """The change of the greedy actions on fixed observations since the last measurement (Schaul et al., 2022).
 
     Discrete actions: % that differ; continuous ones: the mean absolute difference, over observations and dimensions.
@@ -28,14 +28,14 @@ class Churn:
         self.obs: Tensor | None = None
         self.actions: Tensor | None = None
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Actor, counters: Counters, sample: Sampler) -> Metrics:
         """churn/greedy_changed or, of continuous actions, churn/greedy_distance."""
         if not self.config.due(counters.updates):
             return {}
-        device = agent.hidden_layers()[0].layer.weight.device
-        self.obs = sample(self.config.batch_size).obs if self.obs is None else self.obs.to(device)
-        before, self.actions = self.actions, agent.policy(self.obs)
-        return {} if before is None else action_change(before.to(device), self.actions)
+        if self.obs is None:
+            self.obs = sample(self.config.batch_size).obs
+        before, self.actions = self.actions, learner.policy(self.obs)
+        return {} if before is None else action_change(before.to(self.actions.device), self.actions)
 
     def state_dict(self) -> dict[str, Any]:
         """The fixed observations and their actions at the last measurement."""

@@ -13,10 +13,10 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.probes import Schedule, check_thresholds, groups
 from redo_lab.runs.names import tau_text
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
 
 
-class Dormancy:
+class Dormancy(Probe[Learner]):
     """Dormant % (Eq. 1 and Definition 3.1, Sokar et al., 2023) per hidden layer, per network and in total."""
 
     @dataclass
@@ -32,13 +32,13 @@ class Dormancy:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Percentages, named dormant/<layer>_tau0p1 for τ = 0.1; dormant/total_tau0p1 is over all neurons."""
         if not self.config.due(counters.updates):
             return {}
-        layers = agent.hidden_layers()
+        layers = learner.hidden_layers()
         batch = sample(self.config.batch_size)
-        scores = dormancy_scores(layers, lambda: agent.forward(batch))
+        scores = dormancy_scores(layers, lambda: learner.forward(batch))
         metrics: Metrics = {}
         for threshold in self.config.thresholds:
             for name, percent in dormant_percentages(layers, scores, threshold).items():

@@ -13,10 +13,10 @@ from torch.nn.utils import get_total_norm
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule, groups
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
 
 
-class Norms:
+class Norms(Probe[Learner]):
     """The mean 2-norm of each layer's features, and 2-norms of parameters, their gradient and their last change.
 
     The gradient is what the last update left in `.grad`; the change is against a copy taken after the update before,
@@ -31,18 +31,18 @@ class Norms:
         self.config = config
         self.before: list[Tensor] | None = None
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """norms/<layer>_feature, _weight, _gradient and _update; the last three also per network and in total."""
-        layers = agent.hidden_layers()
-        metrics = self._measure(agent, layers, sample) if self.config.due(counters.updates) else {}
+        layers = learner.hidden_layers()
+        metrics = self._measure(learner, layers, sample) if self.config.due(counters.updates) else {}
         self.before = None
         if self.config.due(counters.updates + 1):
             self.before = [parameter.detach().clone() for parameter in parameters(layers)["total"]]
         return metrics
 
-    def _measure(self, agent: Agent, layers: Sequence[HiddenLayer], sample: Sampler) -> Metrics:
+    def _measure(self, learner: Learner, layers: Sequence[HiddenLayer], sample: Sampler) -> Metrics:
         batch = sample(self.config.batch_size)
-        hidden = activations(layers, lambda: agent.forward(batch))
+        hidden = activations(layers, lambda: learner.forward(batch))
         metrics: Metrics = {
             f"norms/{layer.name}_feature": torch.linalg.vector_norm(h.flatten(1), dim=1).mean()
             for layer, h in zip(layers, hidden, strict=True)
@@ -72,10 +72,13 @@ class Norms:
 
 
 def parameters(layers: Sequence[HiddenLayer]) -> dict[str, list[nn.Parameter]]:
-    """Weights and biases of each layer; of each network and in total also those of the output layers that read them."""
+    """Weights and biases of each layer, its norm's included.
+
+    Those of each network and in total have also those of the output layers that read the layers.
+    """
     found = {}
     for name, members in groups(layers).items():
-        modules: dict[nn.Module, None] = dict.fromkeys(layers[i].layer for i in members)
+        modules: dict[nn.Module, None] = dict.fromkeys(module for i in members for module in layers[i].modules())
         if name not in {layer.name for layer in layers}:
             modules |= dict.fromkeys(reader.layer for i in members for reader in layers[i].readers)
         found[name] = [parameter for module in modules for parameter in module.parameters()]

@@ -13,10 +13,10 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.probes import Schedule, check_thresholds, groups
 from redo_lab.runs.names import tau_text
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
 
 
-class Overlap:
+class Overlap(Probe[Learner]):
     """Overlap of the dormant set X with the previous one P and with the union H of all earlier ones, in %.
 
     The coefficient is |X ∩ Y| / min(|X|, |Y|) (Fig. 5, Sokar et al., 2023); the share kept, |X ∩ P| / |P|, is what the
@@ -39,13 +39,13 @@ class Overlap:
         self.previous: Tensor | None = None
         self.historical: Tensor | None = None
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Percentages and sizes, named overlap/<layer>_<what>_tau0 for τ = 0."""
         if not self.config.due(counters.updates):
             return {}
-        layers = agent.hidden_layers()
+        layers = learner.hidden_layers()
         batch = sample(self.config.batch_size)
-        scores = torch.cat(dormancy_scores(layers, lambda: agent.forward(batch)))
+        scores = torch.cat(dormancy_scores(layers, lambda: learner.forward(batch)))
         now = torch.stack([scores <= threshold for threshold in self.config.thresholds])
         if self.previous is None or self.historical is None:
             self.previous = self.historical = now

@@ -13,10 +13,10 @@ from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule
-from redo_lab.types import Agent, Counters, Metrics, Sampler, Transition
+from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler, Transition
 
 
-class Rank:
+class Rank(Probe[Learner]):
     """Three effective ranks of the features Φ [samples, features] of each network's penultimate layer."""
 
     @dataclass
@@ -37,23 +37,23 @@ class Rank:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """rank/<layer>_srank, rank/<layer>_stable and rank/<layer>_entropy."""
         if not self.config.due(counters.updates):
             return {}
-        layers = penultimate(agent.hidden_layers())
+        layers = penultimate(learner.hidden_layers())
         metrics: Metrics = {}
-        for layer, phi in zip(layers, self._phi(agent, layers, sample), strict=True):
+        for layer, phi in zip(layers, self._phi(learner, layers, sample), strict=True):
             sigma = torch.linalg.svdvals(phi.double())
             metrics[f"rank/{layer.name}_srank"] = srank(sigma, self.config.delta)
             metrics[f"rank/{layer.name}_stable"] = stable_rank(sigma)
             metrics[f"rank/{layer.name}_entropy"] = entropy_rank(sigma)
         return metrics
 
-    def _phi(self, agent: Agent, layers: Sequence[HiddenLayer], sample: Sampler) -> list[Tensor]:
+    def _phi(self, learner: Learner, layers: Sequence[HiddenLayer], sample: Sampler) -> list[Tensor]:
         rows = max(self.config.samples, *(width(layer) for layer in layers))
         draws = range(0, rows, self.config.batch_size)
-        parts = [features(agent, layers, sample(self.config.batch_size)) for _ in draws]
+        parts = [features(learner, layers, sample(self.config.batch_size)) for _ in draws]
         return [torch.cat(of_layer) for of_layer in zip(*parts, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -70,9 +70,9 @@ def penultimate(layers: Sequence[HiddenLayer]) -> list[HiddenLayer]:
     return list(last.values())
 
 
-def features(agent: Agent, layers: Sequence[HiddenLayer], batch: Transition) -> list[Tensor]:
+def features(learner: Learner, layers: Sequence[HiddenLayer], batch: Transition) -> list[Tensor]:
     """The outputs of each layer on `batch` as its readers see them: [N, features]."""
-    return [h.flatten(1) for h in activations(layers, lambda: agent.forward(batch))]
+    return [h.flatten(1) for h in activations(layers, lambda: learner.forward(batch))]
 
 
 def width(layer: HiddenLayer) -> int:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from redo_lab.probes import Schedule
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Metrics, Probe, Sampler, TDCritic
 
 
-class Values:
+class Values(Probe[TDCritic]):
     """Means over a batch of Q of the stored actions, of the TD error target - Q, and of its absolute value."""
 
     @dataclass
@@ -20,12 +20,12 @@ class Values:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: TDCritic, counters: Counters, sample: Sampler) -> Metrics:
         """values/<critic>_mean, values/<critic>_td_error_mean and values/<critic>_td_error_abs_mean."""
         if not self.config.due(counters.updates):
             return {}
         metrics: Metrics = {}
-        for critic, (q, target) in agent.q_and_target(sample(self.config.batch_size)).items():
+        for critic, (q, target) in learner.q_and_target(sample(self.config.batch_size)).items():
             td_error = target - q
             metrics[f"values/{critic}_mean"] = q.mean()
             metrics[f"values/{critic}_td_error_mean"] = td_error.mean()

@@ -31,7 +31,7 @@ from redo_lab.neurons.surgery import (
     recycle,
     recycled_metrics,
 )
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
 
 
 class Utility(Enum):
@@ -68,7 +68,7 @@ class Neurons:
         return cls(zeros, zeros.clone(), torch.full((neurons,), update, device=device), [(update, neurons)], 0.0)
 
 
-class ContinualBackprop:
+class ContinualBackprop(Recycler):
     """After every update, `replacement_rate` of each layer's mature neurons, the least useful, are replaced.
 
     A neuron replaced has fresh incoming weights and silent outgoing ones; the readers' biases have taken over its mean
@@ -102,11 +102,11 @@ class ContinualBackprop:
         self._known: dict[str, Neurons] = {}
 
     @torch.no_grad()
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Utilities include a new batch, and what is owed has been replaced; returns the counts where it was any."""
-        layers = [layer for layer in agent.hidden_layers() if layer.readers]
+        layers = [layer for layer in learner.hidden_layers() if layer.readers]
         batch = sample(self.config.batch_size)
-        outputs = activations(layers, lambda: agent.forward(batch))
+        outputs = activations(layers, lambda: learner.forward(batch))
         known = [self._of(layer, counters.updates, h.device) for layer, h in zip(layers, outputs, strict=True)]
         for layer, neurons, h in zip(layers, known, outputs, strict=True):
             self._observe(layer, neurons, h, counters.updates)
@@ -114,7 +114,7 @@ class ContinualBackprop:
         if not any(counts):
             return {}
         chosen = [self._choose(neurons, n, counters.updates) for neurons, n in zip(known, counts, strict=True)]
-        self._replace(layers, known, chosen, agent.optimizers, counters.updates)
+        self._replace(layers, known, chosen, learner.optimizers, counters.updates)
         return recycled_metrics(self.name, layers, chosen)
 
     def _of(self, layer: HiddenLayer, update: int, device: torch.device) -> Neurons:

@@ -13,10 +13,10 @@ from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.neurons.surgery import Redraws, StepCount, forget, indices, silence
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
 
 
-class Prune:
+class Prune(Recycler):
     """Neurons whose score was ≤ `threshold` at a check every `period_updates` have zero weights from then on.
 
     Removed means: incoming weights, bias, outgoing weights and their moments are 0. Then h = 0 (every activation here
@@ -49,19 +49,19 @@ class Prune:
         self._masks: dict[str, Tensor] = {}
         self._pruned: dict[str, Tensor] = {}
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Prunes when due and holds what is pruned at zero; returns how many neurons are gone when it looked."""
         if counters.updates % self.config.period_updates and not self._pruned:
             return {}
-        layers = [layer for layer in agent.hidden_layers() if layer.readers]
+        layers = [layer for layer in learner.hidden_layers() if layer.readers]
         if counters.updates % self.config.period_updates:
             silence(layers, [self._pruned[layer.name] for layer in layers])
             return {}
         batch = sample(self.config.batch_size)
-        self._extend(layers, dormancy_scores(layers, lambda: agent.forward(batch)))
+        self._extend(layers, dormancy_scores(layers, lambda: learner.forward(batch)))
         pruned = [self._pruned[layer.name] for layer in layers]
         silence(layers, pruned)
-        forget(layers, pruned, agent.optimizers, _MOMENTS)
+        forget(layers, pruned, learner.optimizers, _MOMENTS)
         return self._metrics(layers, pruned)
 
     def _extend(self, layers: Sequence[HiddenLayer], scores: Sequence[Tensor]) -> None:

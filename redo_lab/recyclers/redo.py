@@ -12,10 +12,10 @@ from torch import Tensor
 from redo_lab.config import require
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.neurons.surgery import Surgery, indices, recycle, recycled_metrics
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
 
 
-class ReDo:
+class ReDo(Recycler):
     """Every `period_updates`, neurons whose score on a fresh batch is ≤ `threshold` are recycled."""
 
     @dataclass
@@ -36,14 +36,14 @@ class ReDo:
         self.name = name
         self.generator = generator
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Recycles when due; returns how many neurons of each layer, and in total."""
         if counters.updates % self.config.period_updates:
             return {}
-        layers = [layer for layer in agent.hidden_layers() if layer.readers]
+        layers = [layer for layer in learner.hidden_layers() if layer.readers]
         batch = sample(self.config.batch_size)
-        chosen = indices(self.choose(dormancy_scores(layers, lambda: agent.forward(batch))))
-        recycle(layers, chosen, agent.optimizers, self.config, self.generator)
+        chosen = indices(self.choose(dormancy_scores(layers, lambda: learner.forward(batch))))
+        recycle(layers, chosen, learner.optimizers, self.config, self.generator)
         return recycled_metrics(self.name, layers, chosen)
 
     def choose(self, scores: Sequence[Tensor]) -> list[Tensor]:

@@ -14,7 +14,7 @@ from redo_lab.config import require
 from redo_lab.networks.parts import initialise
 from redo_lab.neurons.layers import Initialiser, Network
 from redo_lab.neurons.surgery import Redraws, StepCount, forget_all
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
 
 
 class Layers(Enum):
@@ -26,7 +26,7 @@ class Layers(Enum):
     all = "all"
 
 
-class Reset:
+class Reset(Recycler):
     """Every period, the `layers` of every network are as at construction: fresh weights, biases 0, no moments."""
 
     @dataclass
@@ -63,17 +63,17 @@ class Reset:
         self.generator = generator
         self._last_env_steps: int | None = None
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Resets when due; returns the number of layers reset."""
         if not self._due(counters):
             return {}
         layers = 0
-        for network in agent.networks():
+        for network in learner.networks():
             touched = list(chosen_layers(network, self.config.layers))
             for layer, init in touched:
                 _restart(layer, init, self.generator)
                 for parameter in layer.parameters(recurse=False):
-                    forget_all(parameter, agent.optimizers, self.config)
+                    forget_all(parameter, learner.optimizers, self.config)
             if self.config.targets:
                 _copy_to_target(network, [layer for layer, _ in touched])
             layers += len(touched)
@@ -109,9 +109,10 @@ _PARTS: dict[Layers, frozenset[str]] = {
 def chosen_layers(network: Network, layers: Layers) -> Iterator[tuple[nn.Module, Initialiser]]:
     """The modules with weights that `layers` means, each with its initialiser."""
     inits = {id(hidden.layer): hidden.init for hidden in network.hidden}
-    penultimate, outputs = id(network.hidden[-1].layer), {id(layer) for layer in network.outputs()}
+    penultimate = {id(module) for module in network.hidden[-1].modules()}
+    outputs = {id(layer) for layer in network.outputs()}
     for module in network.online.modules():
-        part = "outputs" if id(module) in outputs else "penultimate" if id(module) == penultimate else "others"
+        part = "outputs" if id(module) in outputs else "penultimate" if id(module) in penultimate else "others"
         if part in _PARTS[layers] and any(True for _ in module.parameters(recurse=False)):
             yield module, inits.get(id(module), network.init)
 

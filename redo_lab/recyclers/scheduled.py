@@ -22,7 +22,7 @@ from redo_lab.neurons.scores import (
     outgoing_magnitude,
 )
 from redo_lab.neurons.surgery import Surgery, lowest, recycle, recycled_metrics
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
 
 
 class Selection(Enum):
@@ -34,7 +34,7 @@ class Selection(Enum):
     lowest_utility = "lowest_utility"
 
 
-class ScheduledRecycling:
+class ScheduledRecycling(Recycler):
     """Every `period_updates`, of each hidden layer a scheduled number of neurons, first in some order, is recycled."""
 
     @dataclass
@@ -57,16 +57,16 @@ class ScheduledRecycling:
         self.name = name
         self.generator = generator
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Recycles when due; returns how many neurons of each layer, and in total."""
         if counters.updates % self.config.period_updates or counters.updates >= self.config.end_updates:
             return {}
-        layers = [layer for layer in agent.hidden_layers() if layer.readers]
+        layers = [layer for layer in learner.hidden_layers() if layer.readers]
         batch = sample(self.config.batch_size)
-        outputs = activations(layers, lambda: agent.forward(batch))
+        outputs = activations(layers, lambda: learner.forward(batch))
         share = cosine_share(self.config.rate, counters.updates, self.config.end_updates)
         chosen = self.choose(layers, outputs, share)
-        recycle(layers, chosen, agent.optimizers, self.config, self.generator)
+        recycle(layers, chosen, learner.optimizers, self.config, self.generator)
         return recycled_metrics(self.name, layers, chosen)
 
     @torch.no_grad()

@@ -1,18 +1,23 @@
-"""What follows each update in every kind of study: probes measure, then interventions act."""
+"""Probes and interventions of every kind of study: they take part in an update, measure after it, and act."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 
-from redo_lab.config import Part
+from redo_lab.config import Part, parts
+from redo_lab.neurons.hooks import Hooks
+from redo_lab.neurons.needs import check_needs
 from redo_lab.seeding import Seeds
-from redo_lab.types import Agent, Counters, Journal, Probe, Recycler, Sampler, Transition
+from redo_lab.types import Counters, Journal, Learner, Probe, Recycler, Sampler, Stateful, Transition
+
+B = TypeVar("B")
+Nodes: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 
 
 class Draw(Protocol):
@@ -48,49 +53,83 @@ class Samplers:
 class Care:
     """The probes and interventions that a config names, by name, in their order."""
 
-    probes: Mapping[str, Part[Probe]]
+    probes: Mapping[str, Part[Probe[Any]]]
     recyclers: Mapping[str, Part[Recycler]]
+    regularisers: Mapping[str, Part[Stateful]]
+
+    @classmethod
+    def of(cls, probes: Nodes, recyclers: Nodes, regularisers: Nodes) -> Care:
+        """What the root nodes of these names hold; raises ConfigError for what isn't such a part."""
+        return cls(
+            parts(probes, "probes", Probe),
+            parts(recyclers, "recyclers", Recycler),
+            parts(regularisers, "regularisers", Stateful),
+        )
+
+    def names(self) -> dict[str, str]:
+        """The axes that tell methods apart: recycler and regulariser, several joined by +."""
+        groups = {"recycler": self.recyclers, "regulariser": self.regularisers}
+        return {axis: "+".join(group) or "none" for axis, group in groups.items()}
+
+    @property
+    def _parts(self) -> list[Part[Any]]:
+        return [*self.probes.values(), *self.recyclers.values(), *self.regularisers.values()]
 
     def batch_sizes(self) -> dict[str, int]:
         """The batch that each part draws at once, by the part's path; 0 where it draws none."""
-        parts = [*self.probes.values(), *self.recyclers.values()]
-        return {part.path: getattr(part.config, "batch_size", 0) for part in parts}
+        return {part.path: getattr(part.config, "batch_size", 0) for part in self._parts}
 
-    def check_together(self) -> None:
-        """Raises ConfigError where two interventions contradict each other."""
+    def check(self, learner: type) -> None:
+        """Raises ConfigError where a part needs what `learner` isn't, or two interventions contradict each other."""
+        check_needs({part.path: part.cls for part in self._parts}, learner)
         for name, recycler in self.recyclers.items():
             if hasattr(recycler.config, "check_beside"):
                 others = {other: part.config for other, part in self.recyclers.items() if other != name}
                 recycler.config.check_beside(others)
 
     def start(
-        self, learner: Agent, samplers: Samplers, seeds: Seeds, device: torch.device, journal: Journal
+        self, learner: Learner, samplers: Samplers, seeds: Seeds, device: torch.device, journal: Journal
     ) -> Aftercare:
         """All of them built, each with a sampler and a generator of its own."""
         recyclers = [
-            (
-                part.build(name=name, generator=seeds.torch(f"recycling.{name}", device)),
-                samplers.named(f"recyclers.{name}"),
-            )
+            part.build(name=name, generator=seeds.torch(f"recycling.{name}", device))
             for name, part in self.recyclers.items()
         ]
-        probes = [(part.build(), samplers.named(f"probes.{name}")) for name, part in self.probes.items()]
-        return Aftercare(learner, probes, recyclers, journal)
+        regularisers = [
+            part.build(name=name, learner=learner, generator=seeds.torch(f"regularising.{name}", device))
+            for name, part in self.regularisers.items()
+        ]
+        probes = [part.build() for part in self.probes.values()]
+
+        def sampled(group: str, built: Sequence[B], names: Iterable[str]) -> list[tuple[B, Sampler]]:
+            return [(part, samplers.named(f"{group}.{name}")) for part, name in zip(built, names, strict=True)]
+
+        return Aftercare(
+            learner,
+            sampled("probes", probes, self.probes),
+            sampled("recyclers", recyclers, self.recyclers),
+            sampled("regularisers", regularisers, self.regularisers),
+            journal,
+        )
 
 
 class Aftercare:
-    """Probes, then interventions, after an update: probes measure what training left, before anything acts on it."""
+    """Regularisers in an update; after it probes, then recyclers: probes measure what training left."""
 
     def __init__(
         self,
-        learner: Agent,
-        probes: Sequence[tuple[Probe, Sampler]],
+        learner: Learner,
+        probes: Sequence[tuple[Probe[Any], Sampler]],
         recyclers: Sequence[tuple[Recycler, Sampler]],
+        regularisers: Sequence[tuple[Stateful, Sampler]],
         journal: Journal,
     ) -> None:
         self.learner = learner
         self.probes = probes
         self.recyclers = recyclers
+        self.regularisers = regularisers
+        self.hooks = Hooks([*regularisers, *recyclers])
+        """The places inside an update where they take part."""
         self.journal = journal
 
     def measure(self, counters: Counters) -> None:
@@ -108,10 +147,16 @@ class Aftercare:
         return {
             "probes": [probe.state_dict() for probe, _ in self.probes],
             "recyclers": [recycler.state_dict() for recycler, _ in self.recyclers],
+            "regularisers": [regulariser.state_dict() for regulariser, _ in self.regularisers],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from `state`."""
-        for parts, saved in ((self.probes, state["probes"]), (self.recyclers, state["recyclers"])):
-            for (part, _), part_state in zip(parts, saved, strict=True):
+        groups: dict[str, Sequence[tuple[Stateful, Sampler]]] = {
+            "probes": self.probes,
+            "recyclers": self.recyclers,
+            "regularisers": self.regularisers,
+        }
+        for name, group in groups.items():
+            for (part, _), part_state in zip(group, state[name], strict=True):
                 part.load_state_dict(part_state)

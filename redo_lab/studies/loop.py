@@ -139,10 +139,10 @@ class Loop(Study):
         return self._begin() if step.terminated or step.truncated else step.obs
 
     def _update(self) -> None:
-        metrics = self.agent.update(self.sample(self.agent.batch_size))
+        metrics = self.agent.update(self.sample(self.agent.batch_size), self.aftercare.hooks)
         self.counters.updates += 1
         if self.counters.updates % self.lengths.log_period_updates == 0:
-            self.journal.add(self.counters, metrics)
+            self.journal.add(self.counters, {**metrics, **self.aftercare.hooks.penalties})
         self.aftercare.measure(self.counters)
 
     def _evaluation_is_due(self) -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from redo_lab.config import Part, part, parts, require
+from redo_lab.config import Part, part, require
+from redo_lab.networks.torso import Torso
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
 from redo_lab.seeding import Seeds
@@ -18,7 +19,7 @@ from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
 from redo_lab.studies.evaluation import Evaluation
 from redo_lab.studies.loop import Lengths, Loop
-from redo_lab.types import Agent, Env, EnvSpec, Journal, Probe, Recycler
+from redo_lab.types import Agent, Env, EnvSpec, Journal
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +58,7 @@ class Online(Blueprint):
         replay: dict[str, Any]
         evaluation: dict[str, Any]
         recyclers: dict[str, Any]
+        regularisers: dict[str, Any]
         probes: dict[str, Any]
 
     unit = "agent steps"
@@ -66,13 +68,11 @@ class Online(Blueprint):
         self.training = config.training
         self.total = config.training.env_steps
         self.env: Part[Env] = part(config.env, "env", Env)
-        self.network = part(config.network, "network", object)
+        self.network: Part[Torso] = part(config.network, "network", Torso)
         self.agent: Part[Agent] = part(config.agent, "agent", Agent)
         self.replay: Part[Replay] = part(config.replay, "replay", Replay)
         self.evaluation: Part[Evaluation] = part(config.evaluation, "evaluation", Evaluation)
-        self.recyclers = list(config.recyclers)
-        classes = {name: node for name, node in config.recyclers.items() if "_target_" in node}
-        self.care = Care(parts(config.probes, "probes", Probe), parts(classes, "recyclers", Recycler))
+        self.care = Care.of(config.probes, config.recyclers, config.regularisers)
         self.spec: EnvSpec = self.env.cls.spec_of(self.env.config)
         self.frames_per_step = self.spec.frame_skip
         self._check()
@@ -81,7 +81,7 @@ class Online(Blueprint):
         capacity = self.replay.config.capacity
         for path, size in {"agent": self.agent.config.batch_size, **self.care.batch_sizes()}.items():
             require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
-        self.care.check_together()
+        self.care.check(self.agent.cls)
         self.agent.cls.check_env(self.spec)
         self.network.cls.check_obs(self.spec.obs_shape)
         warmup = self.agent.config.warmup_env_steps
@@ -98,12 +98,13 @@ class Online(Blueprint):
             "suite": self.env.config.suite,
             "game": self.env.config.game_id,
             "replay_ratio": int(ratio) if ratio.is_integer() else ratio,
-            "recycler": "+".join(self.recyclers) or "none",
+            **self.care.names(),
         }
 
     def label(self, axes: Mapping[str, Any]) -> list[str]:
-        """dqn, breakout, rr1, redo."""
-        return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", axes["recycler"]]
+        """dqn, breakout, rr1, redo; a regulariser follows the recycler."""
+        regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
+        return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", axes["recycler"], *regulariser]
 
     def memory_bytes(self) -> int:
         """Of the full replay."""

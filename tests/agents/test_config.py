@@ -9,7 +9,7 @@ import pytest
 from redo_lab.config import ConfigError
 from tests.helpers.composing import composed, planned
 
-ADAM = {"epsilon": 1.5e-4, "weight_decay": 0.0}
+ADAM = {"epsilon": 1.5e-4}
 DQN = {
     "_target_": "redo_lab.agents.value.ValueAgent",
     "learning_rate": 6.25e-5,
@@ -53,12 +53,12 @@ SAC = {
     "reward_scale": 1.0,
     "log_std_min": -20.0,
     "log_std_max": 2.0,
-    "optimizer": {"epsilon": 1e-8, "weight_decay": 0.0},
+    "optimizer": {"epsilon": 1e-8},
 }
 UPSTREAM = SAC | {
     "entropy_target_per_dim": -0.5,
     "reward_scale": 0.1,
-    "optimizer": {"epsilon": 1e-7, "weight_decay": 0.0},
+    "optimizer": {"epsilon": 1e-7},
 }
 
 

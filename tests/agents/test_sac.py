@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from redo_lab.agents.sac import SAC, actor_loss, critic_loss, soft_target, temperature_loss
 from redo_lab.config import ConfigError
 from redo_lab.networks.actor_critic import squashed
+from redo_lab.neurons.hooks import NO_HOOKS
 from redo_lab.types import Box, EnvSpec, Transition
 from tests.helpers.agents import GRID_SPEC, VECTOR_SPEC, batches, through_a_file, tiny
 
@@ -95,7 +96,7 @@ def test_the_actors_gradient_is_of_the_lower_critic() -> None:
     assert (q2 < q1).any()
     loss = (log_density - torch.where(q1 < q2, q1, q2)).mean()
     expected = torch.autograd.grad(loss, agent.actor_parameters)
-    agent._update_actor(batch.obs)
+    agent._update_actor(batch, NO_HOOKS)
     for parameter, gradient in zip(agent.actor_parameters, expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, atol=1e-6)
     assert all(p.grad is None for p in agent.critics.parameters())

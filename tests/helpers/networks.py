@@ -9,7 +9,7 @@ from redo_lab.config import build
 from redo_lab.networks.q_network import QNetwork
 
 IMAGES, GRIDS, VECTORS = (4, 84, 84), (4, 10, 10), (6,)
-COMMON = {"activation": "relu", "initialiser": "xavier_uniform", "width": 1.0}
+COMMON = {"norm": "none", "activation": "relu", "initialiser": "xavier_uniform", "width": 1.0}
 NODES = {
     "nature_same": ({"_target_": "redo_lab.networks.nature.Nature", "padding": "same", **COMMON}, IMAGES),
     "nature_valid": ({"_target_": "redo_lab.networks.nature.Nature", "padding": "valid", **COMMON}, IMAGES),

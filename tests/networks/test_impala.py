@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from redo_lab.networks.impala import Block, Impala, Stack
-from redo_lab.networks.parts import Activation
+from redo_lab.networks.parts import Activation, Norm
 from redo_lab.neurons.scores import activations
 from tests.helpers.networks import IMAGES, observations, q_network, torso
 
@@ -26,11 +26,11 @@ def same_pool(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("size", [84, 42, 21, 11, 10])
 def test_the_pool_is_padded_as_in_flax(size: int) -> None:
     x = torch.randn(2, 3, size, size) - 5  # negative, so that a zero of the padding would show
-    assert torch.equal(Stack(3, 3, size, Activation.relu).pool(x), same_pool(x))
+    assert torch.equal(Stack(3, 3, size, Activation.relu, Norm.none).pool(x), same_pool(x))
 
 
 def test_a_block_adds_two_convolutions_to_its_input() -> None:
-    block, x = Block(3, Activation.relu), torch.randn(2, 3, 5, 5)
+    block, x = Block(3, 5, Activation.relu, Norm.none), torch.randn(2, 3, 5, 5)
 
     def conv(h: Tensor, layer: torch.nn.Conv2d) -> Tensor:
         return functional.conv2d(h, layer.weight, layer.bias, padding=1)

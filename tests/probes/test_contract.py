@@ -25,7 +25,7 @@ AGENTS = ["hand", "hand_continuous", "dqn", "sac"]
 SMALL_PROBE = {"period_updates": PERIOD, "batch_size": 16, "samples": 40, "thresholds": [0.0, 0.8]}
 SMALL_AGENT = {"dueling": True, "double": True, "batch_size": 8}
 SIZE, ACTIONS = 5, 3
-MLP = {"_target_": "redo_lab.networks.mlp.MLP", "hidden": [12, 8], "width": 1.0, "activation": "relu"}
+MLP = {"_target_": "redo_lab.networks.mlp.MLP", "hidden": [12, 8], "width": 1.0, "norm": "none", "activation": "relu"}
 
 
 def shipped(group: str, name: str, **changes: object) -> dict[str, Any]:

@@ -74,26 +74,14 @@ def test_the_schedule_ends_with_the_planned_updates() -> None:
     assert found["random"]["end_updates"] == steps // 2
 
 
-def test_weight_decay_sets_the_optimizer_and_shows_among_the_recyclers() -> None:
-    found, plain = recyclers("recycler=weight_decay")
-    assert found == {"weight_decay": {"coefficient": 1e-5}}
-    assert plain["agent"]["optimizer"]["weight_decay"] == 1e-5
-
-
-def test_weight_decay_can_be_chosen_beside_another_and_its_coefficient_set() -> None:
-    found, plain = recyclers("recycler=[redo,weight_decay]", "recyclers.weight_decay.coefficient=1e-3")
-    assert list(found) == ["redo", "weight_decay"]
-    assert plain["agent"]["optimizer"]["weight_decay"] == 1e-3
-
-
 def test_methods_act_in_the_order_given() -> None:
-    assert list(recyclers("recycler=[weight_decay,reset,redo]")[0]) == ["weight_decay", "reset", "redo"]
+    assert list(recyclers("recycler=[prune,reset,redo]")[0]) == ["prune", "reset", "redo"]
 
 
 def test_a_sweep_over_lists_of_methods_composes_each() -> None:
-    word = quoted("recycler=none,redo,[redo,weight_decay]", groups(CONF))
+    word = quoted("recycler=none,redo,[redo,reset]", groups(CONF))
     choices = list(OverridesParser.create().parse_overrides([word])[0].sweep_string_iterator())
-    assert [list(recyclers(f"recycler={choice}")[0]) for choice in choices] == [[], ["redo"], ["redo", "weight_decay"]]
+    assert [list(recyclers(f"recycler={choice}")[0]) for choice in choices] == [[], ["redo"], ["redo", "reset"]]
 
 
 def test_every_method_that_draws_weights_anew_says_so() -> None:
