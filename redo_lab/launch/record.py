@@ -7,7 +7,6 @@ runs have a job. What became of the runs is not here: that is in the runs' own d
 from __future__ import annotations
 
 import os
-import re
 import time
 import uuid
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -15,12 +14,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from redo_lab.launch.scheduler import JOB_ID
 from redo_lab.runs.about import OLD_UNIT
 from redo_lab.runs.atomic import write_json
 from redo_lab.runs.reading import read_object, warn_once
 
 FOLDER = "sweeps"
-JOB_ID = re.compile(r"\d+(_\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
