@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from redo_lab.config import ConfigError, RunConfig, parse, require, run_config, 
 from redo_lab.replay.memory import check_memory
 from redo_lab.runs import identity, status
 from redo_lab.runs.atomic import write_json, write_text
+from redo_lab.runs.place import check_place, set_aside
 from redo_lab.runs.status import State
 from redo_lab.types import EnvSpec
 
@@ -43,10 +43,8 @@ class Plan:
         return Plan(plain, run, self.directory.with_name(run_id))
 
     def set_aside(self) -> None:
-        """The directory is free; what it held is beside it, as `<run id>.old-1` or the next number that is free."""
-        if self.directory.exists():
-            names = (self.directory.with_name(f"{self.directory.name}.old-{n}") for n in itertools.count(1))
-            self.directory.rename(next(name for name in names if not name.exists()))
+        """The directory is free, what it held beside it; ConfigError if somebody works on it."""
+        set_aside([self.directory], stale_seconds=self.plain["checkpoint"]["stale_seconds"])
 
     def write(self) -> None:
         """The directory holds config.yaml and run.json."""
@@ -61,6 +59,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, Any], *, here: bool = T
     here: it is to run on this machine, so that has to have the memory and the device.
     """
     config = run_config(plain)
+    check_place(config.root, config.experiment)
     check(config)
     if here:
         check_machine(config)

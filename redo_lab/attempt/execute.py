@@ -19,6 +19,7 @@ from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.config import RunConfig, build, parse, run_config, target_of
 from redo_lab.replay.memory import check_memory
+from redo_lab.runs import about
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
@@ -42,8 +43,8 @@ def execute(directory: Path) -> State:
     with stopping() as stop, _logging_to(directory / "log.txt"):
         lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
-            tracker = _tracker(config, tree, run, directory)
-            with failing(directory, lease):
+            with failing(directory, lease, about.of(run)):
+                tracker = _tracker(config, tree, run, directory)
                 attempt = Attempt(config, directory, lease, stop, tracker, device_of(config.device).type)
             state = attempt.run(partial(assemble, config))
             tracker.finish(state.value)

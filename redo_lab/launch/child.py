@@ -74,7 +74,7 @@ class Child:
 
     def final_status(self, stopping: bool) -> Status:
         """How the run ended by its own word; where it left none, `status.json` now holds ours if nobody has the run."""
-        found = status.read(self.running.job.directory) or blank(self.running.job)
+        found = status.read(self.running.job.directory) or _blank(self.running.job)
         if found.state in ENDS:
             return found
         ours = replace(
@@ -115,7 +115,7 @@ def write_pending(job: Job, keeper: int | None = None) -> None:
 
     keeper: the process of this machine that will start it; without it the run is lost.
     """
-    waits = replace(status.read(job.directory) or blank(job), state=State.PENDING, error=None, heartbeat=time.time())
+    waits = replace(status.read(job.directory) or _blank(job), state=State.PENDING, error=None, heartbeat=time.time())
     write_unheld(job.directory, replace(waits, host=socket.gethostname(), pid=keeper, phase=None, stepped=None))
 
 
@@ -123,24 +123,8 @@ def write_not_started(job: Job) -> None:
     """`status.json` says that the run, which waited, waits no more: who would have started it has been stopped."""
     before = status.read(job.directory)
     if before is None or before.state is State.PENDING:
-        write_unheld(job.directory, replace(before or blank(job), state=State.INTERRUPTED, heartbeat=time.time()))
+        write_unheld(job.directory, replace(before or _blank(job), state=State.INTERRUPTED, heartbeat=time.time()))
 
 
-def blank(job: Job) -> Status:
-    """Of a run that no process works on."""
-    return Status(
-        state=State.PENDING,
-        done=0,
-        total=job.total,
-        unit=job.unit,
-        phase=None,
-        rate_per_s=None,
-        headline={},
-        updates=0,
-        heartbeat=time.time(),
-        stepped=None,
-        attempt=0,
-        error=None,
-        host=socket.gethostname(),
-        pid=None,
-    )
+def _blank(job: Job) -> Status:
+    return status.blank(job.total, job.unit)

@@ -17,7 +17,6 @@ import pytest
 from redo_lab.config import ConfigError, parse
 from redo_lab.launch import local
 from redo_lab.launch.board import Board, Ended, Job, Running
-from redo_lab.launch.child import blank
 from redo_lab.launch.gpus import visible
 from redo_lab.launch.local import Pool, exit_code, train_command
 from redo_lab.launch.table import overall
@@ -138,6 +137,10 @@ def make(root: Path, *kinds: str) -> list[Job]:
 
 def jobs_in(root: Path) -> list[Job]:
     return [Job(directory.name, directory, 100, "agent steps") for directory in sorted(root.glob("run*"))]
+
+
+def blank(job: Job) -> Status:
+    return status.blank(job.total, job.unit)
 
 
 def found(job: Job) -> Status:
