@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from omegaconf import OmegaConf
 from redo_lab.config import ConfigError, Part, RunConfig, part, require, run_config
 from redo_lab.runs import identity, status
 from redo_lab.runs.atomic import write_json, write_text
+from redo_lab.runs.place import check_place, set_aside
 from redo_lab.runs.status import State
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.types import Logger
@@ -57,10 +57,8 @@ class Plan:
         return Plan(plain, run, self.directory.with_name(run["run_id"]), self.study)
 
     def set_aside(self) -> None:
-        """The directory is free; what it held is beside it, as `<run id>.old-1` or the next number that is free."""
-        if self.directory.exists():
-            names = (self.directory.with_name(f"{self.directory.name}.old-{n}") for n in itertools.count(1))
-            self.directory.rename(next(name for name in names if not name.exists()))
+        """The directory is free, what it held beside it; ConfigError if somebody works on it."""
+        set_aside([self.directory], stale_seconds=self.plain["checkpoint"]["stale_seconds"])
 
     def write(self) -> None:
         """The directory holds config.yaml and run.json."""
@@ -76,6 +74,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
     """
     checked = CheckedRun.of(plain)
     config, study = checked.config, checked.study
+    check_place(config.root, config.experiment)
     if here:
         check_machine(checked)
     axes = {**study.axes(choices), "scale": choices["scale"], "seed": config.seed}

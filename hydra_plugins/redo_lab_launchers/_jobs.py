@@ -54,6 +54,26 @@ def without_duplicates(planned: Sequence[Planned]) -> list[Planned]:
     return list({job.plan.directory: job for job in reversed(planned)}.values())[::-1]
 
 
+def make_room(planned: Sequence[Planned]) -> None:
+    """With force=true, what these runs have left is beside their directories; ConfigError if one is being worked on."""
+    from redo_lab.runs.place import set_aside, writing
+
+    forced = [job.plan for job in planned if job.plan.plain["force"]]
+    if forced:
+        stale_seconds = max(plan.plain["checkpoint"]["stale_seconds"] for plan in forced)
+        with writing(forced[0].plain["root"]):
+            set_aside([plan.directory for plan in forced], stale_seconds=stale_seconds)
+
+
+def write(planned: Sequence[Planned]) -> None:
+    """Every run's directory holds its config.yaml and run.json."""
+    from redo_lab.runs.place import writing
+
+    for job in planned:
+        with writing(job.plan.plain["root"]):
+            job.plan.write()
+
+
 class _Seeds:
     """Plans that share one composition where jobs differ only in `seed=<number>`, and nothing refers to the seed."""
 

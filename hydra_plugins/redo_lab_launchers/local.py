@@ -34,7 +34,7 @@ class LocalLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Every run asked for is finished; SystemExit with the code to end with if one is not."""
-        from hydra_plugins.redo_lab_launchers._jobs import planned_jobs, without_duplicates
+        from hydra_plugins.redo_lab_launchers._jobs import make_room, planned_jobs, without_duplicates, write
         from redo_lab.launch.board import Job
         from redo_lab.launch.local import Pool, exit_code
         from redo_lab.launch.table import display, summary
@@ -45,11 +45,11 @@ class LocalLauncher(Launcher):
         if len(wanted) < len(planned):
             again = len(planned) - len(wanted)
             print(f"{again} of {len(planned)} jobs ask for the same run as another; each is run once", file=sys.stderr)
-        due = [job for job in wanted if not job.plan.finished]
+        due = [job for job in wanted if job.plan.plain["force"] or not job.plan.finished]
         gpus = _gpus(self.pool, due)
         settings = _fitted(self.pool, due, len(gpus))
-        for job in due:
-            job.plan.write()
+        make_room(due)
+        write(due)
         lengths = [about.of(job.plan.run) for job in due]
         jobs = [Job(job.name, job.plan.directory, run.total, run.unit) for job, run in zip(due, lengths, strict=True)]
         with display(settings.line_seconds) as shown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class SlurmLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Every run asked for is finished, in the queue or submitted now; SystemExit(1) if Slurm refused some."""
-        from hydra_plugins.redo_lab_launchers._jobs import planned_jobs, without_duplicates
+        from hydra_plugins.redo_lab_launchers._jobs import make_room, planned_jobs, without_duplicates, write
         from redo_lab.launch.queued import queued
         from redo_lab.launch.record import Sweep
         from redo_lab.launch.slurm import Slurm, SubmissionRefused
@@ -46,8 +46,9 @@ class SlurmLauncher(Launcher):
         planned = planned_jobs(self.hydra_context, self.config, job_overrides, here=False)
         overrides = {id(job): list(words) for job, words in zip(planned, job_overrides, strict=True)}
         wanted = without_duplicates(planned)
-        unfinished = [job for job in wanted if not job.plan.finished]
+        unfinished = [job for job in wanted if job.plan.plain["force"] or not job.plan.finished]
         already = queued([job.plan.directory.absolute() for job in unfinished])
+        _refuse_forced(job for job in unfinished if job.plan.directory.absolute() in already)
         due = [job for job in unfinished if job.plan.directory.absolute() not in already]
         print(_counted(len(wanted), len(wanted) - len(unfinished), len(already), len(due)))
         if not due:
@@ -57,12 +58,13 @@ class SlurmLauncher(Launcher):
         code = code_version()
         sweep = Sweep.begin(sys.argv[1:], code, asdict(self.slurm), runs)
         slurm = Slurm(self.slurm)
+        slurm.check(sweep)
         if self.slurm.dry_run:
             print(_preview(slurm, sweep, due))
             return []
         _warn(code, self.slurm, due)
-        for job in due:
-            job.plan.write()
+        make_room(due)
+        write(due)
         try:
             for line in slurm.submit(sweep):
                 print(line)
@@ -71,6 +73,14 @@ class SlurmLauncher(Launcher):
             raise SystemExit(EXIT_REFUSED) from error
         print(f"submitted; the record is {sweep.path}. How it goes: redo-lab status {sweep.folder.parent}")
         return []
+
+
+def _refuse_forced(queued: Iterable[Planned]) -> None:
+    from redo_lab.config import require
+
+    for job in queued:
+        what = f"{job.plan.directory} has a job in the queue"
+        require(not job.plan.plain["force"], f"force=true: {what}; end that first (redo-lab cancel)")
 
 
 def _check_memory(config: Slurm.Config, due: Sequence[Planned]) -> None:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.plan import CheckedRun
+from redo_lab.runs import about
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
@@ -38,10 +39,10 @@ def execute(directory: Path) -> State:
     with stopping() as stop, _logging_to(directory / "log.txt"):
         lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
-            tracker = checked.logger.build(
-                directory=directory, run=run, config_tree=tree, frame_skip=study.frames_per_step
-            )
-            with failing(directory, lease):
+            with failing(directory, lease, about.of(run)):
+                tracker = checked.logger.build(
+                    directory=directory, run=run, config_tree=tree, frame_skip=study.frames_per_step
+                )
                 attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device.type)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped
 from redo_lab.config import RunConfig
 from redo_lab.runs import status
+from redo_lab.runs.about import About
 from redo_lab.runs.atomic import DiskFull
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.runs.identity import code_version, versions
@@ -139,16 +141,22 @@ class Attempt:
 
 
 @contextmanager
-def failing(directory: Path, lease: Lease) -> Iterator[None]:
-    """CheckpointError, with the status `failed`, if what an earlier attempt has left in `directory` can't be used."""
+def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
+    """The status is `failed` if the attempt at `run` can't begin.
+
+    CheckpointError if that is for what an earlier attempt has left in `directory`.
+    """
     try:
         yield
-    except (CheckpointError, ValueError) as error:
-        left = status.read(directory)
-        if left is not None:
-            failed = replace(left, state=State.FAILED, error=str(error), attempt=lease.attempt)
-            status.write(directory, failed, lease.check)
-        raise CheckpointError(str(error)) from error
+    except LeaseLost:
+        raise
+    except Exception as error:
+        before = status.read(directory) or status.blank(run.total, run.unit)
+        failed = replace(before, state=State.FAILED, error=str(error), attempt=lease.attempt, heartbeat=time.time())
+        status.write(directory, failed, lease.check)
+        if isinstance(error, ValueError):
+            raise CheckpointError(str(error)) from error
+        raise
 
 
 def _offsets(facts: object) -> Offsets:

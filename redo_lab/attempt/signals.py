@@ -1,8 +1,12 @@
-"""Being asked to stop: the first signal ends a run at the next agent step, a Ctrl-C after it at once."""
+"""Being asked to stop: the first signal ends a run at the next step, a Ctrl-C after it at once.
+
+So does a SIGTERM after it, if no step comes: the environment hangs.
+"""
 
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +19,9 @@ ENDINGS = {
     signal.SIGUSR2: State.PREEMPTED,
 }
 
+GRACE_SECONDS = 20.0
+"""A run that takes no step for so long after the first signal ends at the next SIGTERM, without saving."""
+
 
 class Stopped(Exception):
     """Raised by `Stop.check` in the run that was asked to stop."""
@@ -25,19 +32,26 @@ class Stop:
 
     def __init__(self) -> None:
         self.state: State | None = None
+        self._asked = 0.0
+        self._obeyed = False
 
     def check(self) -> None:
         """Raises Stopped when a signal has come."""
         if self.state is not None:
+            self._obeyed = True
             raise Stopped
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         if self.state is None:
-            self.state = ENDINGS[signal.Signals(number)]
-        elif number == signal.SIGINT:
+            self.state, self._asked = ENDINGS[signal.Signals(number)], time.monotonic()
+        elif number == signal.SIGINT or (number == signal.SIGTERM and self._hangs()):
             # Schedulers send USR2 and then TERM, to every process, more than once: only a person is impatient.
             raise KeyboardInterrupt
+
+    def _hangs(self) -> bool:
+        """Whether the run has taken no step since it was asked, for GRACE_SECONDS: its environment hangs, maybe."""
+        return not self._obeyed and time.monotonic() - self._asked >= GRACE_SECONDS
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from redo_lab.launch import scheduler
 from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import OVER, Row, Seen
+from redo_lab.launch.owners import why_no_signal, write_unheld
 from redo_lab.runs import lease, status
 from redo_lab.runs.status import State
 
@@ -54,12 +55,14 @@ def _not_lost(cancelled: Iterable[Row]) -> None:
     for row in cancelled:
         found = status.read(Path(row.directory))
         if row.state is Seen.PENDING and found is not None and found.state is State.PENDING:
-            status.write(Path(row.directory), replace(found, state=State.INTERRUPTED))
+            write_unheld(Path(row.directory), replace(found, state=State.INTERRUPTED))
 
 
 def _interrupted(row: Row) -> str:
     owner = lease.owner_of(Path(row.directory))
-    if row.state is not Seen.RUNNING or owner is None or not lease.lives(owner):
+    if row.state is not Seen.RUNNING or owner is None:
         return f"no process of this machine does it (it is {row.state.value}): end what started it"
+    if why := why_no_signal(owner):
+        return f"not signalled: {why}; end what started it"
     os.kill(owner.pid, signal.SIGINT)
     return f"asked process {owner.pid} to save and stop"

@@ -5,32 +5,41 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from redo_lab.launch.board import Job
 from redo_lab.launch.choose import guarded, overview, parser, rows
-from redo_lab.launch.overview import Row, Seen
+from redo_lab.launch.overview import Overview, Row, Seen
 from redo_lab.launch.pack import CRASHES_NAME
-from redo_lab.launch.record import SweepRun
+from redo_lab.launch.record import Sweep, SweepRun
+
+AGAIN = (Seen.FAILED, Seen.LOST, Seen.INTERRUPTED, Seen.PREEMPTED)
+DEFAULT = [Seen.FAILED, Seen.LOST]
 
 
 def main(argv: Sequence[str]) -> int:
     """0: submitted, or finished on this machine, or nothing to do; 1: failed again; 2: no such runs."""
     made = parser("retry", "Does failed and lost runs again: as Slurm jobs if they were that, else on this machine.")
+    made.add_argument(
+        "--state", nargs="+", default=DEFAULT, type=Seen, choices=AGAIN, help="which (default: failed lost)"
+    )
+    made.add_argument("--trust", action="store_true", help="submit as a record says that someone else may have written")
     return guarded("retry", _retry, made.parse_args(argv))
 
 
 def _retry(arguments: argparse.Namespace) -> int:
     seen = overview(arguments)
-    chosen = rows(seen, arguments, [Seen.FAILED, Seen.LOST])
+    chosen = rows(seen, arguments, arguments.state)
     if not chosen:
-        print("no run has failed or is lost")
+        print(_nothing(seen, arguments))
         return 0
+    recorded = seen.recorded()
+    if not arguments.trust:
+        _refuse_foreign(recorded[at][1] for row in chosen if (at := Path(row.directory)) in recorded)
     for row in chosen:
         (Path(row.directory) / CRASHES_NAME).unlink(missing_ok=True)
-    recorded = seen.recorded()
     again: dict[str, list[SweepRun]] = defaultdict(list)
     for row in chosen:
         if Path(row.directory) in recorded:
@@ -40,6 +49,25 @@ def _retry(arguments: argparse.Namespace) -> int:
         _submit(runs, json.loads(settings))
     here = [row for row in chosen if Path(row.directory) not in recorded]
     return _on_this_machine(here) if here else 0
+
+
+def _nothing(seen: Overview, arguments: argparse.Namespace) -> str:
+    if arguments.state != DEFAULT:
+        return f"no run is {' or '.join(arguments.state)}"
+    stopped = len(rows(seen, arguments, [Seen.INTERRUPTED, Seen.PREEMPTED]))
+    hint = f"; {stopped} stopped: the same sweep again, or --state interrupted preempted, goes on with them"
+    return "no run has failed or is lost" + (hint if stopped else "")
+
+
+def _refuse_foreign(sweeps: Iterable[Sweep]) -> None:
+    """ValueError, showing them, if shell lines or options of Slurm would come from a record that may not be ours."""
+    for sweep in sweeps:
+        given = {name: sweep.settings.get(name) for name in ("setup", "sbatch") if sweep.settings.get(name)}
+        if given and not sweep.ours:
+            raise ValueError(
+                f"{sweep.source} was not written by you for this place, and its jobs would run {json.dumps(given)}; "
+                "--trust submits them nevertheless"
+            )
 
 
 def _submit(runs: Sequence[SweepRun], settings: dict[str, Any]) -> None:

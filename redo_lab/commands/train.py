@@ -62,19 +62,20 @@ def quoted(word: str, group_names: Sequence[str]) -> str:
 def compose_and_run(composed: DictConfig) -> None:
     """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code."""
     from redo_lab.plan import plan
+    from redo_lab.runs.place import writing
 
     try:
         planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
-        if composed.force:
-            planned.set_aside()
+        with writing(composed.root):
+            if composed.force:
+                planned.set_aside()
+            if planned.finished:
+                print(f"{planned.directory} is finished; nothing to do")
+                return
+            planned.write()
     except ConfigError as error:
         # Left to Hydra, it would be preceded by a line of Hydra's own.
         raise SystemExit(_refuse(error, [])) from error
-    if planned.finished:
-        print(f"{planned.directory} is finished; nothing to do")
-        return
-    try:
-        planned.write()
     except OSError as error:
         print(f"redo-lab train: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CODES[State.FAILED]) from error

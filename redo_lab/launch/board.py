@@ -43,7 +43,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run as it ended, after `seconds`."""
+    """A run as it ended, after `seconds`; 0: another process did it."""
 
     job: Job
     status: Status
@@ -52,13 +52,17 @@ class Ended:
 
 @dataclass
 class Board:
-    """A sweep at one moment. `finished_before`: the runs that were finished when the sweep was asked for."""
+    """A sweep at one moment. `finished_before`: the runs that were finished when the sweep was asked for.
+
+    held: those of the waiting that other processes work on, and when (time.monotonic) each is looked at again.
+    """
 
     runs_at_once: int
     finished_before: int = 0
     waiting: deque[Job] = field(default_factory=deque)
     running: list[Running] = field(default_factory=list)
     ended: list[Ended] = field(default_factory=list)
+    held: dict[Path, float] = field(default_factory=dict)
     stopping: bool = False
 
     @property
@@ -83,7 +87,7 @@ class Board:
 
     def _seconds_per_unit(self) -> float | None:
         """Of the runs that finished, start and all; of those that run, before one has finished."""
-        finished = [ended for ended in self.ended if ended.status.state is State.FINISHED]
+        finished = [one for one in self.ended if one.status.state is State.FINISHED and one.seconds]
         if finished:
             return sum(one.seconds for one in finished) / max(1, sum(one.status.total for one in finished))
         measured = [one.rate_per_s for one in self.running if one.rate_per_s]

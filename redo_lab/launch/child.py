@@ -15,10 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from redo_lab.launch.board import Job, Running
+from redo_lab.launch.owners import write_unheld
 from redo_lab.runs import status
 from redo_lab.runs.status import State, Status
 
 CONSOLE_NAME = "console.txt"
+EXIT_HELD, EXIT_LOST = 2, 4
 ENDS = (State.FINISHED, State.FAILED, State.INTERRUPTED, State.PREEMPTED)
 TAIL_BYTES = 4000
 PR_SET_PDEATHSIG = 1
@@ -30,7 +32,8 @@ Command = Callable[[Path], Sequence[str]]
 
 def train_command(directory: Path) -> list[str]:
     """What does the run in `directory` in a process of its own."""
-    return [sys.executable, "-m", "redo_lab.commands.train", "--directory", str(directory)]
+    # -P: the folder in which we were started may hold a queue.py of the user's, which is none of ours.
+    return [sys.executable, "-P", "-m", "redo_lab.commands.train", "--directory", str(directory)]
 
 
 class Child:
@@ -70,8 +73,8 @@ class Child:
             self.process.wait()
 
     def final_status(self, stopping: bool) -> Status:
-        """How the run ended by its own word; where it left none, `status.json` now holds ours."""
-        found = status.read(self.running.job.directory) or blank(self.running.job)
+        """How the run ended by its own word; where it left none, `status.json` now holds ours if nobody has the run."""
+        found = status.read(self.running.job.directory) or _blank(self.running.job)
         if found.state in ENDS:
             return found
         ours = replace(
@@ -81,8 +84,12 @@ class Child:
             heartbeat=time.time(),
             attempt=found.attempt + (found.state is State.PENDING),
         )
-        status.write(self.running.job.directory, ours)
+        write_unheld(self.running.job.directory, ours, except_pid=self.process.pid)
         return ours
+
+    def refused(self) -> bool:
+        """Whether it has ended because another process works on the run, or has just worked on it."""
+        return self.process.returncode in (EXIT_HELD, EXIT_LOST)
 
     def _cause(self) -> str:
         """The end of what the run said this time, and what is known besides; the last line is the telling one."""
@@ -103,27 +110,21 @@ def _end_with_parent() -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
-def write_pending(job: Job) -> None:
-    """`status.json` says that the run waits, how far it had come and at which attempt."""
-    found = status.read(job.directory) or blank(job)
-    status.write(job.directory, replace(found, state=State.PENDING, error=None, pid=None, heartbeat=time.time()))
+def write_pending(job: Job, keeper: int | None = None) -> None:
+    """`status.json` says that the run waits, how far it had come and at which attempt; not if somebody works on it.
+
+    keeper: the process of this machine that will start it; without it the run is lost.
+    """
+    waits = replace(status.read(job.directory) or _blank(job), state=State.PENDING, error=None, heartbeat=time.time())
+    write_unheld(job.directory, replace(waits, host=socket.gethostname(), pid=keeper, phase=None, stepped=None))
 
 
-def blank(job: Job) -> Status:
-    """Of a run that no process works on."""
-    return Status(
-        state=State.PENDING,
-        done=0,
-        total=job.total,
-        unit=job.unit,
-        phase=None,
-        rate_per_s=None,
-        headline={},
-        updates=0,
-        heartbeat=time.time(),
-        stepped=None,
-        attempt=0,
-        error=None,
-        host=socket.gethostname(),
-        pid=None,
-    )
+def write_not_started(job: Job) -> None:
+    """`status.json` says that the run, which waited, waits no more: who would have started it has been stopped."""
+    before = status.read(job.directory)
+    if before is None or before.state is State.PENDING:
+        write_unheld(job.directory, replace(before or _blank(job), state=State.INTERRUPTED, heartbeat=time.time()))
+
+
+def _blank(job: Job) -> Status:
+    return status.blank(job.total, job.unit)

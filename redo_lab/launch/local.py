@@ -9,17 +9,24 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
 from redo_lab.config import require
 from redo_lab.launch.board import Board, Ended, Job, Running
-from redo_lab.launch.child import Child, Command, train_command, write_pending
+from redo_lab.launch.child import Child, Command, train_command, write_not_started, write_pending
+from redo_lab.launch.owners import held
 from redo_lab.runs import status
+from redo_lab.runs.lease import lives
 from redo_lab.runs.status import State
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 POLL_SECONDS = 0.05
+LOOK_SECONDS = 1.0
+"""Between two looks at a run that another process of this machine works on."""
+HELD_SECONDS = 30.0
+"""Before a run is tried again that a process elsewhere works on."""
 
 
 class Display(Protocol):
@@ -67,12 +74,13 @@ class Pool:
         self.display = display
         self.command = command
         self._children: list[Child] = []
+        self._refused: set[Path] = set()
         self._signals = 0
 
     def run(self, jobs: Sequence[Job], finished_before: int = 0) -> Board:
         """Every job has ended, or a signal came and those under way have ended; failed ones say why in status.json."""
         for job in jobs:
-            write_pending(job)
+            write_pending(job, keeper=os.getpid())
         board = Board(self.config.at_once(len(self.gpus)), finished_before, deque(jobs))
         with self._catching_signals():
             try:
@@ -80,6 +88,8 @@ class Pool:
             finally:
                 for child in self._children:
                     child.kill()
+                for job in board.waiting:
+                    write_not_started(job)
         return board
 
     def _work(self, board: Board) -> None:
@@ -97,14 +107,41 @@ class Pool:
         self.display.show(board)
 
     def _start(self, board: Board) -> None:
-        while board.waiting and not board.stopping and len(board.running) < board.runs_at_once:
+        for _ in range(len(board.waiting)):
+            if board.stopping or len(board.running) >= board.runs_at_once:
+                return
             job = board.waiting.popleft()
+            if self._left_to_others(job, board):
+                continue
             # The same for all: how many threads there are decides how sums are rounded.
             threads = self.config.threads(board.runs_at_once)
             child = Child(job, self.command(job.directory), threads, self._free_gpu())
             self._children.append(child)
             board.running.append(child.running)
             self.display.started(child.running)
+
+    def _left_to_others(self, job: Job, board: Board) -> bool:
+        """Whether `job`, next in line, is not to be started: done by another process meanwhile, or in its hands."""
+        if board.held.get(job.directory, 0.0) > time.monotonic():
+            board.waiting.append(job)
+            return True
+        waited = board.held.pop(job.directory, None) is not None
+        at = status.read(job.directory)
+        if at is not None and (at.state is State.FINISHED or (waited and at.state is State.FAILED)):
+            board.ended.append(Ended(job, at, 0.0))
+            self.display.ended(board.ended[-1], board)
+            return True
+        owner = held(job.directory)
+        if owner is None or not lives(owner):
+            # Elsewhere: a child sees whether the owner still gives signs of life.
+            return False
+        self._hold(job, board, LOOK_SECONDS)
+        return True
+
+    @staticmethod
+    def _hold(job: Job, board: Board, seconds: float) -> None:
+        board.held[job.directory] = time.monotonic() + seconds
+        board.waiting.append(job)
 
     def _free_gpu(self) -> dict[str, str]:
         if not self.gpus:
@@ -116,9 +153,24 @@ class Pool:
         for child in [child for child in self._children if child.process.poll() is not None]:
             self._children.remove(child)
             board.running.remove(child.running)
+            if self._belongs_to_others(child):
+                self._hold(child.running.job, board, HELD_SECONDS if held(child.running.job.directory) else 0.0)
+                continue
             seconds = time.monotonic() - child.running.started
             board.ended.append(Ended(child.running.job, child.final_status(board.stopping), seconds))
             self.display.ended(board.ended[-1], board)
+
+    def _belongs_to_others(self, child: Child) -> bool:
+        """Whether `child` has ended for another process's sake; refused twice with nobody there, it was not that."""
+        directory = child.running.job.directory
+        if not child.refused():
+            return False
+        if held(directory):
+            self._refused.discard(directory)
+            return True
+        again = directory in self._refused
+        self._refused.add(directory)
+        return not again
 
     def _obey_signals(self, board: Board) -> None:
         if self._signals and not board.stopping:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -142,9 +144,22 @@ def _state(directory: Path, found: Status | None, at: scheduler.Job | None, job_
     if at is not None and at.state in scheduler.WAITING | scheduler.RUNNING:
         # Queued again, or just started and not yet at work.
         return Seen.PENDING
-    if state is Seen.RUNNING or (job_known and state is Seen.PENDING):
+    if state is Seen.RUNNING or (state is Seen.PENDING and (job_known or (found and _keeper_gone(found)))):
         return Seen.LOST
     return state
+
+
+def _keeper_gone(found: Status) -> bool:
+    """Whether the run waits for a process of this machine that is no more: a pool that was killed outright."""
+    if found.pid is None or found.host != socket.gethostname():
+        return False
+    try:
+        os.kill(found.pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    return False
 
 
 def _alive(directory: Path, found: Status, now: float) -> bool:

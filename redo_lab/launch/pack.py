@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -16,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from redo_lab.launch.board import Job
 from redo_lab.launch.child import Child, Command, train_command, write_pending
+from redo_lab.launch.owners import held
 from redo_lab.runs import status
 from redo_lab.runs.atomic import write_json
-from redo_lab.runs.status import State, Status
+from redo_lab.runs.reading import read_object, warn_once
+from redo_lab.runs.status import State
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 LOG = logging.getLogger("redo_lab")
 CRASHES_NAME = "crashes.json"
-EXIT_HELD, EXIT_LOST = 2, 4
 POLL_SECONDS = 0.2
 OVER = (State.FINISHED, State.FAILED, State.INTERRUPTED)
 
@@ -59,6 +59,7 @@ class Pack:
     def _clear(self) -> None:
         self._children: dict[int, Child] = {}
         self._not_before: dict[Path, float] = {}
+        self._refused: set[Path] = set()
         self._stopping = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,8 +120,7 @@ class Pack:
             if self._not_before.get(job.directory, 0.0) > time.monotonic():
                 waiting.append(job)
                 continue
-            if not _looks_alive(status.read(job.directory)):
-                write_pending(job)
+            write_pending(job)
             environment = _gpu_of(free[0], self.settings)
             self._children[free[0]] = Child(
                 job, self.command(job.directory), self.settings.threads_per_run, environment
@@ -132,7 +132,8 @@ class Pack:
                 continue
             del self._children[slot]
             job = child.running.job
-            if child.process.returncode in (EXIT_HELD, EXIT_LOST):
+            if child.refused() and (held(job.directory) or job.directory not in self._refused):
+                self._refused.add(job.directory)
                 LOG.info("%s: another process works on it", job.directory)
                 self._not_before[job.directory] = time.monotonic() + self.settings.held_seconds
                 waiting.append(job)
@@ -156,14 +157,14 @@ class Pack:
 
 def crashes(directory: Path) -> int:
     """How often the run in `directory` has crashed since it was made or `redo-lab retry` forgave it."""
+    path = directory / CRASHES_NAME
     try:
-        return int(json.loads((directory / CRASHES_NAME).read_text())["crashes"])
+        return int(read_object(path)["crashes"])
     except FileNotFoundError:
         return 0
-
-
-def _looks_alive(found: Status | None) -> bool:
-    return found is not None and found.state is State.RUNNING
+    except (ValueError, TypeError, KeyError) as error:
+        warn_once(f"{path} says no number of crashes, and is taken for none: {error}")
+        return 0
 
 
 def _gpu_of(slot: int, settings: Settings) -> dict[str, str]:

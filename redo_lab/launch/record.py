@@ -7,7 +7,7 @@ runs have a job. What became of the runs is not here: that is in the runs' own d
 from __future__ import annotations
 
 import os
-import re
+import stat
 import time
 import uuid
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from redo_lab.launch.scheduler import JOB_ID
 from redo_lab.runs.about import OLD_UNIT
 from redo_lab.runs.atomic import write_json
 from redo_lab.runs.reading import read_object, warn_once
 
 FOLDER = "sweeps"
-JOB_ID = re.compile(r"\d+(_\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ class SweepRun:
 
 @dataclass
 class Sweep:
-    """One submission. settings: of the launcher; jobs: Slurm's job id (`123_4` in an array) → the run ids in it."""
+    """One submission. settings: of the launcher; jobs: Slurm's job id (`123_4` in an array) → the run ids in it.
+
+    source: the file that it was read from; None: it is of this process.
+    """
 
     id: str
     created: float
@@ -61,6 +64,7 @@ class Sweep:
     settings: dict[str, Any]
     runs: list[SweepRun]
     jobs: dict[str, list[str]] = field(default_factory=dict)
+    source: Path | None = field(default=None, compare=False)
 
     @classmethod
     def begin(
@@ -84,21 +88,31 @@ class Sweep:
     def write(self) -> None:
         """It is on disk as it is now; atomic."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.path, asdict(self))
+        write_json(self.path, {name: value for name, value in asdict(self).items() if name != "source"})
+
+    @property
+    def ours(self) -> bool:
+        """Whether it was certainly written by this user, here: a record may also have come with somebody's runs."""
+        if self.source is None:
+            return True
+        at = self.source.stat()
+        return (
+            at.st_uid == os.geteuid() and not at.st_mode & stat.S_IWOTH and self.source.resolve() == self.path.resolve()
+        )
 
     @classmethod
     def read(cls, path: Path) -> Sweep:
         """What `write` wrote, or an older version did; ValueError names a file that is no such record."""
         values = read_object(path)
         try:
-            known = {field.name: values[field.name] for field in fields(cls)}
+            known = {field.name: values[field.name] for field in fields(cls) if field.name != "source"}
             runs = [SweepRun.of(run) for run in known["runs"]]
             if not runs:
                 raise ValueError("it has no runs")
             if not isinstance(known["created"], (int, float)):
                 raise ValueError(f"created must be a Unix time, got {known['created']!r:.40}")
             _check_jobs(known["jobs"], {run.run_id for run in runs})
-            return cls(**{**known, "runs": runs})
+            return cls(**{**known, "runs": runs}, source=path)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} is not the record of a sweep: {error}") from error
 

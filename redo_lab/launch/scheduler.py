@@ -14,6 +14,7 @@ WAITING = frozenset(
     {"PENDING", "REQUEUED", "CONFIGURING", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 )
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "STAGE_OUT", "SIGNALING", "RESIZING"})
+JOB_ID = re.compile(r"\d+(_\d+)?", re.ASCII)
 CALL_SECONDS = 10
 CANCEL_AT_ONCE = 500
 
@@ -54,7 +55,10 @@ def states(ids: Iterable[str]) -> dict[str, Job]:
 
 
 def cancel(ids: Sequence[str]) -> None:
-    """Ends these jobs; subprocess.CalledProcessError if Slurm refuses."""
+    """Ends these jobs; subprocess.CalledProcessError if Slurm refuses, ValueError if one is no id of a job."""
+    for identifier in ids:
+        if not JOB_ID.fullmatch(identifier):
+            raise ValueError(f"{identifier!r:.40} is not the id of a Slurm job; none was cancelled")
     for at in range(0, len(ids), CANCEL_AT_ONCE):
         subprocess.run(["scancel", *ids[at : at + CANCEL_AT_ONCE]], check=True, capture_output=True, text=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,6 @@ from redo_lab.launch.child import write_pending
 from redo_lab.launch.pack import Pack, Settings
 from redo_lab.launch.record import Sweep, SweepRun
 from redo_lab.runs.identity import code_version
-from redo_lab.runs.lease import owner_of
 
 if TYPE_CHECKING:
     from submitit.slurm.slurm import SlurmExecutor
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 ENDLESS = 10**6
 """How often submitit may queue a job again after its time limit; a run that gets nowhere is stopped by its crashes."""
 SAVING_SECONDS = 15
+OPTION = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
+PYTHON = f"{shlex.quote(sys.executable)} -P"
+"""-P: a job begins in the folder of its submission, where a queue.py of the user's may lie."""
 TARGET = "redo_lab.launch.slurm.Slurm"
 
 
@@ -69,6 +73,11 @@ class Slurm:
                 f"got {self.signal_seconds}",
             )
             require(self.mem_gb is None or self.mem_gb > 0, f"mem_gb must be > 0, got {self.mem_gb}")
+            for name in ("partition", "account", "qos", "constraint"):
+                _check_line(name, getattr(self, name))
+            for option, value in self.sbatch.items():
+                require(OPTION.fullmatch(option) is not None, f"sbatch: {option!r} is no option of sbatch")
+                _check_line(f"sbatch.{option}", value)
 
         @property
         def at_once(self) -> int:
@@ -77,6 +86,11 @@ class Slurm:
 
     def __init__(self, config: Slurm.Config) -> None:
         self.config = config
+
+    def check(self, sweep: Sweep) -> None:
+        """ConfigError if `sweep` lies where Slurm would misread the path: it reads these even when they are quoted."""
+        misread = sorted({letter for letter in str(sweep.folder) if letter in "'\"\\%"})
+        require(not misread, f"{sweep.folder}: Slurm can't have {' '.join(misread)} in a path; choose another root=")
 
     def parameters(self, name: str) -> dict[str, Any]:
         """submitit's, for jobs called `name`."""
@@ -115,7 +129,7 @@ class Slurm:
         """The file that sbatch gets for an array of `jobs`."""
         from submitit.slurm.slurm import _make_sbatch_string
 
-        command = f"{sys.executable} -u -m submitit.core._submit {folder}"
+        command = f"{PYTHON} -u -m submitit.core._submit {shlex.quote(str(folder))}"
         count: dict[str, Any] = {"map_count": jobs} if jobs > 1 else {}
         return str(_make_sbatch_string(command=command, folder=folder, **self.parameters(name), **count))
 
@@ -124,13 +138,14 @@ class Slurm:
 
         ConfigError: there is no Slurm here, or it has no room for a single job. SubmissionRefused: it took only a part.
         """
+        self.check(sweep)
         executor = self._executor(sweep)
         most = self._most()
         packs = self.packs(sweep.runs, most)
         limit = site.max_array_jobs()
         sweep.write()
         for run in sweep.runs:
-            _wait_for_its_turn(run)
+            write_pending(Job(run.name, Path(run.directory), run.total, run.unit))
         for at in range(0, len(packs), limit):
             chunk = packs[at : at + limit]
             for job, pack in zip(self._array(executor, chunk, sweep), chunk, strict=True):
@@ -152,14 +167,14 @@ class Slurm:
         except ImportError as error:
             raise ConfigError("hydra/launcher=slurm needs submitit: pip install 'redo_lab[slurm]'") from error
         try:
-            executor = SlurmExecutor(folder=sweep.folder / sweep.id, max_num_timeout=ENDLESS)
+            executor = SlurmExecutor(folder=sweep.folder / sweep.id, max_num_timeout=ENDLESS, python=PYTHON)
         except RuntimeError as error:
             raise ConfigError(f"hydra/launcher=slurm: {error}") from error
         parameters = self.parameters(sweep.folder.parent.name)
         if self.config.snapshot:
             sweep.snapshot = str(snapshot.take(sweep.folder / sweep.id / "code"))
         if sweep.snapshot is not None:
-            kept = f"export PYTHONPATH={sweep.snapshot}${{PYTHONPATH:+:$PYTHONPATH}}"
+            kept = f"export PYTHONPATH={shlex.quote(sweep.snapshot)}${{PYTHONPATH:+:$PYTHONPATH}}"
             parameters["setup"] = [*parameters.get("setup", []), kept]
         executor.update_parameters(**parameters)
         return executor
@@ -198,8 +213,6 @@ def resubmit(runs: Sequence[SweepRun], settings: Mapping[str, Any]) -> Sweep:
     return sweep
 
 
-def _wait_for_its_turn(run: SweepRun) -> None:
-    directory = Path(run.directory)
-    owner = owner_of(directory)
-    if owner is None or owner.released:
-        write_pending(Job(run.name, directory, run.total, run.unit))
+def _check_line(name: str, value: object) -> None:
+    """What goes into a line of the job's script starts no line of its own."""
+    require(value is None or str(value).isprintable(), f"{name}={value!r}: control characters can't be part of it")

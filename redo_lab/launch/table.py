@@ -109,7 +109,8 @@ def overall(board: Board) -> str:
     if board.running:
         parts.append(f"{len(board.running)} running")
     if board.waiting:
-        parts.append(f"{len(board.waiting)} {'not started' if board.stopping else 'waiting'}")
+        elsewhere = f" ({len(board.held)} of them for other processes)" if board.held and not board.stopping else ""
+        parts.append(f"{len(board.waiting)} {'not started' if board.stopping else 'waiting'}{elsewhere}")
     if board.stopping and board.running:
         parts.append("stopping; Ctrl-C again kills")
     elif board.running:

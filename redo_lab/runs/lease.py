@@ -23,15 +23,30 @@ import re
 import socket
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from types import UnionType
 from typing import NamedTuple
 
 from redo_lab.runs.atomic import naming_full_disk, write_json
+from redo_lab.runs.reading import regular_bytes
 
 LOG = logging.getLogger("redo_lab")
 FILE_NAME = re.compile(r"lease\.(\d+)\.json")
+KINDS: Mapping[str, UnionType | type] = {
+    "attempt": int,
+    "token": str,
+    "host": str,
+    "kernel": str | None,
+    "pid": int,
+    "started": int | None,
+    "since": int | float,
+    "heartbeat": int | float,
+    "beats": int,
+    "released": bool,
+}
 LOOK_SECONDS = 0.5
 MIN_LOOKS = 10
 
@@ -191,7 +206,7 @@ def _wait_until_free(directory: Path, stale_seconds: float) -> int:
 
 
 def _require_free(path: Path, stale_seconds: float) -> None:
-    content = path.read_bytes()
+    content = _content(path)
     owner = _parse(content)
     if owner is not None:
         alive = lives(owner)
@@ -205,7 +220,7 @@ def _require_free(path: Path, stale_seconds: float) -> None:
     looks = max(MIN_LOOKS, math.ceil(stale_seconds / LOOK_SECONDS))
     for _ in range(looks):
         time.sleep(stale_seconds / looks)
-        seen = path.read_bytes()
+        seen = _content(path)
         if seen != content:
             owner = _parse(seen)
             if owner is not None and owner.released:
@@ -236,14 +251,27 @@ def _path(directory: Path, attempt: int) -> Path:
 
 def _read(path: Path) -> Owner | None:
     try:
-        return _parse(path.read_bytes())
+        return _parse(_content(path))
     except FileNotFoundError:
         return None
 
 
 def _parse(content: bytes) -> Owner | None:
-    """None: half written."""
+    """None: half written, or nothing that a lease ever wrote."""
     try:
-        return Owner(**json.loads(content))
-    except (ValueError, TypeError):
+        owner = Owner(**json.loads(content))
+    except (ValueError, TypeError, RecursionError):
         return None
+    return owner if all(_is(getattr(owner, name), kind) for name, kind in KINDS.items()) and owner.pid > 0 else None
+
+
+def _is(value: object, kind: UnionType | type) -> bool:
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _content(path: Path) -> bytes:
+    """Nothing if it is no regular file: such a lease is judged like one that is half written."""
+    try:
+        return regular_bytes(path)
+    except ValueError:
+        return b""

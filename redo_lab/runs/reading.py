@@ -21,7 +21,7 @@ def read_object(path: Path) -> dict[str, Any]:
     size that holds one: a FIFO, a folder, a list, half a file, an object nested too deep.
     """
     try:
-        values = json.loads(_regular(path))
+        values = json.loads(regular_bytes(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except OSError as error:
@@ -46,7 +46,8 @@ def warn_once(message: str) -> None:
     LOG.warning("%s", printable(message))
 
 
-def _regular(path: Path) -> str:
+def regular_bytes(path: Path) -> bytes:
+    """What the regular file `path` holds; OSError as usual, ValueError if it is none or larger than MOST_BYTES."""
     # Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(opened, "rb") as file:
@@ -55,4 +56,4 @@ def _regular(path: Path) -> str:
             raise ValueError("not a regular file")
         if facts.st_size > MOST_BYTES:
             raise ValueError(f"{facts.st_size / 1e6:.0f} MB, more than such a file ever has")
-        return file.read(MOST_BYTES + 1).decode()
+        return file.read(MOST_BYTES + 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -50,6 +52,26 @@ class Status:
     host: str
     pid: int | None
     device: str | None = None
+
+
+def blank(total: int, unit: str) -> Status:
+    """Of a run that no process has worked on."""
+    return Status(
+        state=State.PENDING,
+        done=0,
+        total=total,
+        unit=unit,
+        phase=None,
+        rate_per_s=None,
+        headline={},
+        updates=0,
+        heartbeat=time.time(),
+        stepped=None,
+        attempt=0,
+        error=None,
+        host=socket.gethostname(),
+        pid=None,
+    )
 
 
 def write(directory: Path, status: Status, guard: Callable[[], None] | None = None) -> None:

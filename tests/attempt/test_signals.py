@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from redo_lab.attempt import signals
 from redo_lab.attempt.signals import Stop, Stopped, stopping
 from redo_lab.commands.train import main
 from redo_lab.runs import status
@@ -75,3 +76,20 @@ def test_the_first_signal_is_remembered_and_the_second_stops_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_where_no_step_comes_a_later_term_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a run that saves, or that was asked only just now, it does not."""
+    now = 100.0
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now)
+    with stopping() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        now += signals.GRACE_SECONDS - 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        now += 2
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Stopped):
+            stop.check()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.state is State.PREEMPTED

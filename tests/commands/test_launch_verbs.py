@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +16,7 @@ import pytest
 from redo_lab.cli import main
 from redo_lab.commands import logs as logs_command
 from redo_lab.commands import retry as retry_command
+from redo_lab.launch import scheduler
 from redo_lab.launch.child import Command
 from redo_lab.launch.local import Pool
 from redo_lab.launch.record import Sweep, SweepRun, sweeps_below
@@ -127,25 +128,11 @@ def test_a_refusal_of_slurm_is_passed_on(
     assert "scancel: Access denied" in capsys.readouterr().out
 
 
-def test_cancel_interrupts_a_process_of_this_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    script = f"""
-import sys, time
-from tests.helpers.launched import own
-from pathlib import Path
-own(Path({str(tmp_path / "runs" / "exp" / "a0")!r}))
-print("ready", flush=True)
-time.sleep(60)
-"""
-    make_run(tmp_path / "runs", "a0", State.RUNNING)
-    here = Path(__file__).parent.parent.parent
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        assert main(["cancel", "exp"]) == 0
-        assert process.wait(10) == -signal.SIGINT or process.returncode == 1
-    assert f"a0: asked process {process.pid} to save and stop" in capsys.readouterr().out
+@pytest.mark.parametrize("job", ["--user=root", "7,8", "7 8", "0x7", "7_", ""])
+def test_what_is_no_job_of_slurms_never_reaches_scancel(tmp_path: Path, job: str) -> None:
+    with pytest.raises(ValueError, match="is not the id of a Slurm job"):
+        scheduler.cancel(["7", job])
+    assert not (tmp_path / "bin" / "calls").exists()
 
 
 def test_cancel_of_what_has_ended_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,8 +180,99 @@ def test_retry_does_runs_without_a_job_here(
 def test_retry_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_run(tmp_path / "runs", "a0", State.PREEMPTED)
     assert main(["retry"]) == 0
-    assert capsys.readouterr().out == "no run has failed or is lost\n"
-    assert retry_command.main(["exp"]) == 0
+    assert capsys.readouterr().out == (
+        "no run has failed or is lost; 1 stopped: the same sweep again, or --state interrupted preempted, goes on with "
+        "them\n"
+    )
+    assert retry_command.main(["exp", "--state", "lost"]) == 0
+    assert capsys.readouterr().out == "no run is lost\n"
+
+
+@pytest.mark.parametrize("settings", [{"setup": ["rm -r /"]}, {"sbatch": {"wrap": "rm -r /"}}], ids=["setup", "sbatch"])
+def test_shell_lines_of_a_record_from_elsewhere_need_a_word_of_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: dict[str, object]
+) -> None:
+    """They came with somebody's runs: the record is not where it was written."""
+    theirs = tmp_path / "theirs"
+    make_run(theirs, "a0", State.FAILED)
+    record(theirs, {"7": ["a0"]}, **settings)
+    theirs.rename(tmp_path / "runs")
+    (path,) = (tmp_path / "runs" / "exp" / "sweeps").iterdir()
+    path.write_text(path.read_text().replace(str(theirs / "exp" / "a0"), str(theirs / ".." / "runs" / "exp" / "a0")))
+    theirs.mkdir()
+    submitted: list[object] = []
+    monkeypatch.setattr("redo_lab.launch.slurm.resubmit", lambda runs, settings: submitted.append(settings))
+    (tmp_path / "runs" / "exp" / "a0" / "crashes.json").write_text("{}")
+    monkeypatch.setattr("redo_lab.launch.record.os.geteuid", lambda: os.getuid() + 1)
+    assert main(["retry"]) == 2
+    assert "rm -r /" in capsys.readouterr().err
+    assert submitted == []
+    assert (tmp_path / "runs" / "exp" / "a0" / "crashes.json").exists()
+    assert main(["retry", "--trust"]) == 0
+    assert submitted == [settings]
+
+
+def test_a_record_is_ours_only_where_we_wrote_it(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs", "a0", State.FAILED)
+    record(tmp_path / "runs", {"7": ["a0"]})
+    (sweep,) = sweeps_below([tmp_path / "runs"])
+    assert sweep.ours
+    (tmp_path / "runs").rename(tmp_path / "moved")
+    (sweep,) = sweeps_below([tmp_path / "moved"])
+    assert not sweep.ours
+
+
+def damage(directory: Path, name: str, how: str) -> None:
+    path = directory / name
+    path.unlink(missing_ok=True)
+    if how == "fifo":
+        os.mkfifo(path)
+    elif how == "large":
+        with path.open("wb") as file:
+            file.truncate(20 * 2**30)
+    else:
+        path.write_text("[" * 100_000 if how == "deep" else how)
+
+
+@pytest.mark.parametrize("verb", ["status", "wait", "errors", "retry", "cancel"])
+@pytest.mark.parametrize("how", ["", "[]", "deep", "fifo", "large"], ids=["empty", "list", "deep", "fifo", "large"])
+@pytest.mark.parametrize("name", ["run.json", "status.json", "lease.1.json", "../sweeps/x.json"])
+def test_one_bad_file_is_named_and_stops_no_verb(
+    tmp_path: Path, verb: str, how: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = make_run(tmp_path / "runs", "bad0", State.FINISHED)
+    make_run(tmp_path / "runs", "good1", State.FINISHED)
+    (directory.parent / "sweeps").mkdir()
+    damage(directory, name, how)
+    words = [verb, str(tmp_path / "runs")] + (["--filter", "good"] if verb == "wait" else [])
+    assert main(words) == 0
+    assert name == "lease.1.json" or Path(name).name in caplog.text
+
+
+def test_a_name_like_markup_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = make_run(tmp_path / "runs", "a0", State.FINISHED, headline={"[/x]": 1.0}, host="[/y]")
+    run = json.loads((directory / "run.json").read_text())
+    (directory / "run.json").write_text(json.dumps({**run, "name": "[/x] \x1b[2J"}))
+    assert main(["status"]) == 0
+    assert "finished  [/x] �[2J" in capsys.readouterr().out
+
+
+def test_a_run_that_takes_no_step_says_for_how_long(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = make_run(tmp_path / "runs", "a0", State.RUNNING, stepped=time.time() - 3605, phase="evaluation")
+    own(directory)
+    assert main(["status"]) == 0
+    assert "running (evaluation), no step for 1h00m" in capsys.readouterr().out
+
+
+def test_what_waited_for_a_pool_that_was_killed_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    make_run(tmp_path / "runs", "a0", State.PENDING, pid=gone.pid)
+    make_run(tmp_path / "runs", "b0", State.PENDING, pid=os.getpid())
+    make_run(tmp_path / "runs", "c0", State.PENDING, pid=gone.pid, host="elsewhere")
+    assert main(["status", "--json"]) == 0
+    states = {run["run_id"]: run["state"] for run in json.loads(capsys.readouterr().out)["runs"]}
+    assert states == {"a0": "lost", "b0": "pending", "c0": "pending"}
 
 
 def test_errors_are_grouped_by_their_tracebacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from redo_lab.launch.board import Job
-from redo_lab.launch.child import blank
 from redo_lab.launch.record import Sweep, SweepRun
+from redo_lab.runs import status
 from redo_lab.runs.lease import Lease, acquire
 from redo_lab.runs.status import State
 
@@ -33,7 +32,7 @@ def make_run(root: Path, name: str, state: State | None, *, age: float = 0.0, **
 
 def set_status(directory: Path, **fields: Any) -> None:
     path = directory / "status.json"
-    known = json.loads(path.read_text()) if path.exists() else asdict(blank(Job("", directory, 1000, "agent steps")))
+    known = json.loads(path.read_text()) if path.exists() else asdict(status.blank(1000, "agent steps"))
     path.write_text(json.dumps({**known, **fields}))
 
 

@@ -17,6 +17,7 @@ from redo_lab.launch import local
 from redo_lab.launch.board import Board, Ended, Job
 from redo_lab.replay import memory
 from redo_lab.runs import status
+from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from tests.helpers.composing import planned
 
@@ -96,6 +97,51 @@ def test_finished_runs_are_skipped_and_counted(
     assert [job.name for job in started.jobs] == ["s0", "s1", "s2"]
     assert capsys.readouterr().out.splitlines() == ["2 runs: 2 finished", "3 runs: 1 finished, 2 finished before"]
     assert [job.directory for job in sorted(started.jobs, key=lambda job: job.name)] == runs_below(tmp_path)
+
+
+def test_force_starts_all_anew_and_keeps_what_they_left_aside(tmp_path: Path, started: Started) -> None:
+    assert ask(tmp_path, "seed=0,1") == 0
+    for directory in runs_below(tmp_path):
+        (directory / "metrics.csv").write_text("old")
+    assert ask(tmp_path, "seed=0,1", "force=true") == 0
+    assert [job.name for job in started.jobs] == ["s0", "s1"] * 2
+    assert [(path.parent.name[-6:], path.read_text()) for path in tmp_path.rglob("metrics.csv")] == [
+        (".old-1", "old")
+    ] * 2
+
+
+def test_force_leaves_a_living_run_where_it_is(
+    tmp_path: Path, started: Started, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(tmp_path, "seed=0,1") == 0
+    before = sorted(tmp_path.rglob("*"))
+    lease = acquire(runs_below(tmp_path)[1], stale_seconds=1)
+    assert ask(tmp_path, "seed=0,1", "force=true") == 2
+    assert "force=true: " in capsys.readouterr().err
+    assert [path for path in sorted(tmp_path.rglob("*")) if "lease" not in path.name] == before
+    assert len(started.jobs) == 2
+    lease.release()
+
+
+@pytest.mark.parametrize("words", [["-m", "seed=0,1"], []], ids=["sweep", "single"])
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("root={file}/runs", "can't write there: Not a directory"),
+        ("experiment=../../x", "experiment=../../x: it must be a name"),
+        ("root='{folder}/a\tb'", "control characters"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_in_a_sentence(
+    tmp_path: Path, started: Started, capsys: pytest.CaptureFixture[str], words: list[str], place: str, said: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    word = place.format(file=tmp_path / "file", folder=tmp_path)
+    root = [] if place.startswith("root") else [f"root={tmp_path / 'runs'}"]
+    assert train.main([*words, *COMMON[1:], *root, word]) == 2
+    assert said in capsys.readouterr().err
+    assert started.jobs == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_no_more_runs_go_at_once_than_memory_holds(

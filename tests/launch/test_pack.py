@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from redo_lab.launch.board import Job
+from redo_lab.launch.child import write_pending
 from redo_lab.launch.pack import Pack, Settings, crashes
 from redo_lab.runs import status
 from redo_lab.runs.status import State
+from tests.helpers.launched import own
 
 RUN = textwrap.dedent(
     """
@@ -106,8 +108,22 @@ def test_a_new_job_leaves_alone_what_is_finished_or_has_crashed_too_often(tmp_pa
 
 def test_a_run_that_another_process_has_is_waited_for_and_is_no_crash(tmp_path: Path) -> None:
     held = job(tmp_path, "held", "held", "held", "finish")
+    write_pending(held)
+    own(held.directory)
     assert Pack([held], settings(), command)() == {str(held.directory): "finished"}
     assert (starts(held), crashes(held.directory)) == (3, 0)
+
+
+def test_refused_twice_though_nobody_has_the_run_is_a_crash(tmp_path: Path) -> None:
+    refused = job(tmp_path, "refused", "held")
+    assert Pack([refused], settings(), command)() == {str(refused.directory): "failed"}
+    assert (starts(refused), crashes(refused.directory)) == (3, 2)
+
+
+def test_a_damaged_count_of_crashes_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "crashes.json").write_text("{")
+    assert crashes(tmp_path) == 0
+    assert str(tmp_path / "crashes.json") in caplog.text
 
 
 def test_more_runs_than_go_at_once_wait_in_the_job(tmp_path: Path) -> None:

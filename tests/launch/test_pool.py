@@ -7,17 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from redo_lab.config import ConfigError, parse
+from redo_lab.launch import local
 from redo_lab.launch.board import Board, Ended, Job, Running
 from redo_lab.launch.gpus import visible
 from redo_lab.launch.local import Pool, exit_code, train_command
+from redo_lab.launch.table import overall
 from redo_lab.runs import status
+from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State, Status
+from tests.helpers.launched import own
 
 CHILD = """
 import json, os, signal, sys, time
@@ -72,6 +78,12 @@ elif kind == "wait":
     wait_for_signal()
 elif kind == "ignore":
     ignore_signals()
+elif kind == "refused":
+    note("refused")
+    sys.exit(2)
+elif kind == "lost":
+    (directory / "kind").write_text("finish")
+    sys.exit(4)
 elif kind == "threads":
     print([os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")])
     say("finished")
@@ -125,6 +137,10 @@ def make(root: Path, *kinds: str) -> list[Job]:
 
 def jobs_in(root: Path) -> list[Job]:
     return [Job(directory.name, directory, 100, "agent steps") for directory in sorted(root.glob("run*"))]
+
+
+def blank(job: Job) -> Status:
+    return status.blank(job.total, job.unit)
 
 
 def found(job: Job) -> Status:
@@ -222,7 +238,7 @@ def test_a_signal_reaches_each_child_once_and_starts_nothing_more(
     os.killpg(process.pid, number)  # as a terminal does: to every process of the group
     assert process.wait(10) == 130
     assert [(job.directory / "signals").read_text() for job in jobs[:2]] == ["1", "1"]
-    assert [state_of(job) for job in jobs] == [State.INTERRUPTED, State.INTERRUPTED, State.PENDING]
+    assert [state_of(job) for job in jobs] == [State.INTERRUPTED] * 3
 
 
 def test_a_second_signal_kills(tmp_path: Path, driver: Callable[[], subprocess.Popen[bytes]]) -> None:
@@ -293,4 +309,86 @@ def test_settings_out_of_range_are_refused_by_name(name: str, value: int) -> Non
 
 
 def test_the_child_of_a_run_is_this_python_on_its_directory() -> None:
-    assert train_command(Path("a b")) == [sys.executable, "-m", "redo_lab.commands.train", "--directory", "a b"]
+    assert train_command(Path("a b")) == [sys.executable, "-P", "-m", "redo_lab.commands.train", "--directory", "a b"]
+
+
+def test_a_file_of_the_users_is_not_taken_for_one_of_pythons(tmp_path: Path) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit('imported')")
+    done = subprocess.run(train_command(tmp_path / "no run"), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "config.yaml" in done.stderr
+    assert "imported" not in done.stderr
+
+
+def say_finished(job: Job) -> None:
+    status.write(job.directory, replace(blank(job), state=State.FINISHED, done=100))
+
+
+def test_a_run_that_another_process_does_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its status stays the owner's, it is started by nobody else, and its end is a good end of this sweep too."""
+    monkeypatch.setattr(local, "LOOK_SECONDS", 0.05)
+    held_job, free = make(tmp_path, "finish", "finish")
+    working = replace(blank(held_job), state=State.RUNNING, done=40)
+    status.write(held_job.directory, working)
+    lease = acquire(held_job.directory, stale_seconds=1)
+
+    class Owner(Silent):
+        def ended(self, ended: Ended, board: Board) -> None:
+            if ended.job is free:
+                assert found(held_job) == working
+                say_finished(held_job)
+                lease.release()
+
+    displayed = pool(tmp_path, runs_at_once=1)
+    displayed.display = Owner()
+    board = displayed.run([held_job, free])
+    assert [(one.job, one.status.state) for one in board.ended] == [(free, State.FINISHED), (held_job, State.FINISHED)]
+    assert (tmp_path / "events").read_text().split() == ["start", "end"]
+    assert exit_code(board) == 0
+
+
+def test_a_run_whose_owner_has_failed_it_is_not_done_again_by_who_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "LOOK_SECONDS", 0.05)
+    held_job, free = make(tmp_path, "finish", "finish")
+    lease = acquire(held_job.directory, stale_seconds=1)
+
+    class Owner(Silent):
+        def ended(self, ended: Ended, board: Board) -> None:
+            if ended.job is free:
+                status.write(held_job.directory, replace(blank(held_job), state=State.FAILED, error="theirs"))
+                lease.release()
+
+    displayed = pool(tmp_path, runs_at_once=1)
+    displayed.display = Owner()
+    board = displayed.run([held_job, free])
+    assert [one.status.error for one in board.ended] == [None, "theirs"]
+    assert (tmp_path / "events").read_text().split() == ["start", "end"]
+
+
+def test_a_child_that_lost_its_run_is_tried_again_not_failed(tmp_path: Path) -> None:
+    [job] = make(tmp_path, "lost")
+    assert exit_code(pool(tmp_path).run([job])) == 0
+    assert found(job).state is State.FINISHED
+
+
+def test_refused_twice_though_nobody_has_the_run_it_has_failed(tmp_path: Path) -> None:
+    [job] = make(tmp_path, "refused")
+    assert exit_code(pool(tmp_path).run([job])) == 1
+    assert (found(job).state, (tmp_path / "events").read_text().split()) == (State.FAILED, ["refused"] * 2)
+
+
+def test_who_may_still_live_elsewhere_keeps_its_status(tmp_path: Path) -> None:
+    [job] = make(tmp_path, "crash")
+    working = replace(blank(job), state=State.RUNNING, done=40)
+    status.write(job.directory, working)
+    own(job.directory, host="elsewhere")
+    board = pool(tmp_path).run([job])
+    assert found(job) == working
+    assert [one.status.state for one in board.ended] == [State.FAILED]
+
+
+def test_all_are_held_and_the_whole_says_so(tmp_path: Path) -> None:
+    [job] = make(tmp_path, "finish")
+    board = Board(1, waiting=deque([job]), held={job.directory: 0.0})
+    assert overall(board) == "0/1 done · 1 waiting (1 of them for other processes)"
