@@ -42,7 +42,7 @@ def execute(directory: Path) -> State:
                 directory=directory, run=run, config_tree=tree, frame_skip=study.frames_per_step
             )
             with failing(directory, lease):
-                attempt = Attempt(config, directory, lease, stop, tracker, study.total, device.type)
+                attempt = Attempt(config, directory, lease, stop, tracker, study.total, device)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)
         finally:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.attempt.metrics_log import MetricsLog, NonFinite
 from redo_lab.attempt.reporter import Reporter
@@ -24,6 +26,7 @@ from redo_lab.runs.status import State
 from redo_lab.types import Counters, Journal, Logger, Study
 
 LOG = logging.getLogger("redo_lab")
+EXPLAINED = (NonFinite, DiskFull, CheckpointError)
 
 
 Start = Callable[[Journal], Study]
@@ -41,11 +44,12 @@ class Attempt:
         stop: Stop,
         tracker: Logger,
         total: int,
-        device: str | None = None,
+        device: torch.device,
     ) -> None:
-        """total: the length of the study; device: the one that is used, for the record."""
+        """total: the length of the study."""
         self.config = config
         self.directory = directory
+        self.device = device
         self.stop = stop
         self.study: Study | None = None
         self.versions = {**versions(), "commit": code_version()["commit"]}
@@ -62,7 +66,7 @@ class Attempt:
             log=self.log,
             env_steps=total,
             lease=lease,
-            device=device,
+            device=device.type,
         )
 
     def run(self, start: Start) -> State:
@@ -77,7 +81,7 @@ class Attempt:
                 raise
             except Exception as problem:
                 error = traceback.format_exc()
-                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, (NonFinite, DiskFull)))
+                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, EXPLAINED))
             return self._end(state, error)
         finally:
             self.record.close()
@@ -101,8 +105,13 @@ class Attempt:
     def _train(self, start: Start) -> State:
         study = self.study = start(self.log)
         if self.found is not None:
-            self.checkpointer.restore(study, self.found)
-            LOG.info("continuing at %d %s", *study.progress()[:3:2])
+            bulk_is_missing = self.checkpointer.restore(study, self.found, self.device)
+            progress = study.progress()
+            LOG.info("continuing at %d %s", progress.done, progress.unit)
+            # The last checkpoint of a run has no bulk, and one that died before it said `finished` needs none.
+            if bulk_is_missing and 0 < progress.done < progress.total:
+                LOG.warning("the checkpoint has no replay (checkpoint.replay=false): the run goes on, but not exactly")
+                study.lose_bulk()
             self.found = None
         try:
             for _ in study.steps():
@@ -119,13 +128,13 @@ class Attempt:
             self._save_for_inspection(study)
             raise
         # The replay has served; the trained networks stay.
-        self.checkpointer.save(study, replay=False)
+        self.checkpointer.save(study, bulk=False)
         self.checkpointer.finish()
         return State.FINISHED
 
     def _save_for_inspection(self, study: Study) -> None:
         inspected = self._checkpointer(Checkpoints(self.directory / "debug", keep=1))
-        inspected.save(study, replay=False)
+        inspected.save(study, bulk=False)
         inspected.finish()
 
     def _checkpointer(self, checkpoints: Checkpoints) -> Checkpointer:

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from redo_lab.runs.atomic import naming_full_disk, write_bytes
+from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.record import sync_folder
 
 LOG = logging.getLogger("redo_lab")
-VERSION = 1
+VERSION = 2
+PICKLED = 1
 TEMPORARY = ".tmp"
 
 
@@ -32,21 +34,13 @@ class Damage(Exception):
     """What is wrong with one checkpoint."""
 
 
-class SegmentFile(NamedTuple):
-    """A file as a manifest knows it."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
 @dataclass(frozen=True)
 class Manifest:
     """What a checkpoint consists of; `facts` (env_steps, updates, metrics_bytes …) are the caller's, as JSON."""
 
     number: int
-    state: SegmentFile
-    segments: tuple[SegmentFile, ...]
+    state: PartFile
+    segments: tuple[PartFile, ...]
     facts: Mapping[str, Any]
 
     def encode(self) -> bytes:
@@ -73,13 +67,18 @@ class Manifest:
             return Damage(f"{path.name} is not a manifest")
         if checksum != _digest_of(content):
             return Damage(f"{path.name} is changed (sha256)")
+        if content["format"] == PICKLED:
+            raise CheckpointError(
+                f"{path} is of format {PICKLED}, whose state is a pickle, which could execute code when it is read; "
+                f"for a run of your own `python -m redo_lab.attempt.convert {path.parent.parent}` makes it {VERSION}"
+            )
         if content["format"] != VERSION:
             raise CheckpointError(f"{path} is of format {content['format']}; this redo_lab reads format {VERSION}")
-        segments = tuple(SegmentFile(**segment) for segment in content["segments"])
-        return cls(content["number"], SegmentFile(**content["state"]), segments, content["facts"])
+        segments = tuple(PartFile(**segment) for segment in content["segments"])
+        return cls(content["number"], PartFile(**content["state"]), segments, content["facts"])
 
 
-class Found(NamedTuple):
+class Checkpoint(NamedTuple):
     """A checkpoint whose every byte has been verified."""
 
     manifest: Manifest
@@ -96,25 +95,25 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int = 2, guard: Callable[[], None] | None = None) -> None:
         assert keep >= 1
         self.folder = folder
-        self.replay_folder = folder / "replay"
+        self.bulk_folder = folder / "replay"
         self.keep = keep
         self.guard = guard or (lambda: None)
 
-    def commit(self, number: int, state: bytes, segments: Sequence[SegmentFile], facts: Mapping[str, Any]) -> None:
+    def commit(self, number: int, state: bytes, segments: Sequence[PartFile], facts: Mapping[str, Any]) -> None:
         """Checkpoint `number` is the newest and on disk for good; if this raises, the newest is this or the one before.
 
-        `segments` lie in `replay_folder`, synced; afterwards the unnamed ones there are gone (unless still *.tmp), so
+        `segments` lie in `bulk_folder`, synced; afterwards the unnamed ones there are gone (unless still *.tmp), so
         none may be finished early for the next commit. `atomic.DiskFull` says what was needed.
         """
         digest = hashlib.sha256(state).hexdigest()
-        state_file = SegmentFile(f"{number}-{digest[:12]}.state", len(state), digest)
+        state_file = PartFile(f"{number}-{digest[:12]}.state", len(state), digest)
         manifest = Manifest(number, state_file, tuple(segments), facts)
         encoded = manifest.encode()
         with naming_full_disk(self.folder, len(state) + len(encoded)):
-            self.replay_folder.mkdir(parents=True, exist_ok=True)
+            self.bulk_folder.mkdir(parents=True, exist_ok=True)
             self._require_segments(manifest)
             sync_folder(self.folder.parent)
-            sync_folder(self.replay_folder)
+            sync_folder(self.bulk_folder)
             try:
                 write_bytes(self.folder / state_file.name, state, self.guard)
                 sync_folder(self.folder)
@@ -126,7 +125,7 @@ class Checkpoints:
             sync_folder(self.folder)
         self._collect(number)
 
-    def newest(self) -> Found | None:
+    def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint; None if none was ever committed. Changes nothing.
 
         Warns of what is damaged and what is lost by that; CheckpointError if all are damaged.
@@ -153,12 +152,12 @@ class Checkpoints:
         anything is written: a newer checkpoint, were it to become readable again, would not fit the metrics.
         """
         self._collect(number)
-        for path in _files(self.replay_folder, TEMPORARY):
+        for path in _files(self.bulk_folder, TEMPORARY):
             path.unlink()
 
     def bytes_on_disk(self) -> int:
         """Of everything in the folder, leftovers included."""
-        return sum(path.stat().st_size for path in (*_files(self.folder), *_files(self.replay_folder)))
+        return sum(path.stat().st_size for path in (*_files(self.folder), *_files(self.bulk_folder)))
 
     def _collect(self, number: int | None) -> None:
         self.guard()
@@ -169,7 +168,7 @@ class Checkpoints:
         for at in set(manifests) - {manifest.number for manifest in kept}:
             (self.folder / f"{at}.json").unlink(missing_ok=True)
         named = {file.name for manifest in kept for file in (manifest.state, *manifest.segments)}
-        for path in (*_files(self.folder, ".state"), *_files(self.folder, TEMPORARY), *_files(self.replay_folder)):
+        for path in (*_files(self.folder, ".state"), *_files(self.folder, TEMPORARY), *_files(self.bulk_folder)):
             if path.name not in named and (path.parent == self.folder or path.suffix != TEMPORARY):
                 path.unlink(missing_ok=True)
 
@@ -179,14 +178,14 @@ class Checkpoints:
     def _readable(self) -> list[Manifest]:
         return [manifest for manifest in self._manifests().values() if isinstance(manifest, Manifest)]
 
-    def _verified(self, manifest: Manifest | Damage) -> Found:
+    def _verified(self, manifest: Manifest | Damage) -> Checkpoint:
         if isinstance(manifest, Damage):
             raise manifest
         state = self.folder / manifest.state.name
-        segments = tuple(self.replay_folder / segment.name for segment in manifest.segments)
+        segments = tuple(self.bulk_folder / segment.name for segment in manifest.segments)
         for path, expected in zip((state, *segments), (manifest.state, *manifest.segments), strict=True):
             _verify(path, expected)
-        return Found(manifest, state.read_bytes(), segments)
+        return Checkpoint(manifest, state.read_bytes(), segments)
 
     def _unfinished(self, newest: int) -> list[str]:
         numbers = [path.stem.partition("-")[0] for path in _files(self.folder, ".state")]
@@ -198,12 +197,12 @@ class Checkpoints:
 
     def _require_segments(self, manifest: Manifest) -> None:
         for segment in manifest.segments:
-            path = self.replay_folder / segment.name
+            path = self.bulk_folder / segment.name
             if not path.is_file() or path.stat().st_size != segment.bytes:
                 raise CheckpointError(f"checkpoint {manifest.number} needs {path} of {segment.bytes} bytes")
 
 
-def _verify(path: Path, expected: SegmentFile) -> None:
+def _verify(path: Path, expected: PartFile) -> None:
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from redo_lab.runs.atomic import DiskFull
-from redo_lab.runs.checkpoint import CheckpointError, Checkpoints, Manifest, SegmentFile
+from redo_lab.runs.bulk import PartFile
+from redo_lab.runs.checkpoint import CheckpointError, Checkpoints, Manifest
 
 CALLS = ("fsync", "replace", "unlink", "open")
 
@@ -26,11 +27,11 @@ class Crash(BaseException):
     pass
 
 
-def segment(checkpoints: Checkpoints, name: str) -> SegmentFile:
+def segment(checkpoints: Checkpoints, name: str) -> PartFile:
     content = f"frames of {name}".encode()
-    checkpoints.replay_folder.mkdir(parents=True, exist_ok=True)
-    (checkpoints.replay_folder / name).write_bytes(content)
-    return SegmentFile(name, len(content), hashlib.sha256(content).hexdigest())
+    checkpoints.bulk_folder.mkdir(parents=True, exist_ok=True)
+    (checkpoints.bulk_folder / name).write_bytes(content)
+    return PartFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
 def state_of(number: int) -> bytes:
@@ -178,7 +179,7 @@ def test_only_keep_checkpoints_stay(tmp_path: Path) -> None:
 
 
 def test_a_segment_being_written_stays_and_other_leftovers_go_with_the_next_commit(two: Checkpoints) -> None:
-    for path in (two.folder / ".3.state.ab.tmp", two.replay_folder / "9.seg.tmp", two.replay_folder / "loose.seg"):
+    for path in (two.folder / ".3.state.ab.tmp", two.bulk_folder / "9.seg.tmp", two.bulk_folder / "loose.seg"):
         path.write_bytes(b"half")
     assert assert_whole(two, {2}) == 2
     commit(two, 3)
@@ -199,7 +200,7 @@ def test_a_number_committed_twice_never_leaves_less_than_the_first(two: Checkpoi
 def test_a_commit_whose_segment_is_missing_is_refused_and_changes_nothing(two: Checkpoints) -> None:
     before = names(two.folder)
     with pytest.raises(CheckpointError, match=r"checkpoint 3 needs .*absent.seg of 3 bytes"):
-        two.commit(3, b"", [SegmentFile("absent.seg", 3, "")], {})
+        two.commit(3, b"", [PartFile("absent.seg", 3, "")], {})
     assert names(two.folder) == before
 
 
@@ -251,7 +252,7 @@ def test_no_flipped_bit_of_a_manifest_gives_a_checkpoint_that_was_never_made(
 
 
 def test_when_all_are_damaged_the_error_names_each(two: Checkpoints) -> None:
-    (two.replay_folder / "1.seg").unlink()
+    (two.bulk_folder / "1.seg").unlink()
     with pytest.raises(CheckpointError) as caught:
         two.newest()
     for text in (str(two.folder), "checkpoint 2 (env_steps 200) is damaged", "checkpoint 1 (env_steps", "1.seg"):
@@ -261,15 +262,15 @@ def test_when_all_are_damaged_the_error_names_each(two: Checkpoints) -> None:
 def test_another_format_is_refused_not_taken_for_damage(two: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = Manifest.read(two.folder / "2.json")
     assert isinstance(manifest, Manifest)
-    monkeypatch.setattr("redo_lab.runs.checkpoint.VERSION", 2)
+    monkeypatch.setattr("redo_lab.runs.checkpoint.VERSION", 3)
     (two.folder / "2.json").write_bytes(manifest.encode())
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match=r"2\.json is of format 2; this redo_lab reads format 1"):
+    with pytest.raises(CheckpointError, match=r"2\.json is of format 3; this redo_lab reads format 2"):
         two.newest()
 
 
 def test_rewind_leaves_what_led_to_the_checkpoint_and_nothing_else(two: Checkpoints) -> None:
-    (two.replay_folder / "9.seg.tmp").touch()
+    (two.bulk_folder / "9.seg.tmp").touch()
     two.rewind(1)
     assert names(two.folder) == names_of(1)
     commit(two, 2)
