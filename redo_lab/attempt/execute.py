@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from omegaconf import OmegaConf
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.plan import CheckedRun
+from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
@@ -65,7 +67,8 @@ def device_of(name: str) -> torch.device:
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """LOG goes to `path`, with times, and to the terminal."""
-    to_file, to_terminal = logging.FileHandler(path), logging.StreamHandler()
+    stream = io.TextIOWrapper(open_append_nofollow(path), encoding="utf-8", line_buffering=True)
+    to_file, to_terminal = logging.StreamHandler(stream), logging.StreamHandler()
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     LOG.handlers = [to_file, to_terminal]
     LOG.setLevel(logging.INFO)
@@ -74,4 +77,4 @@ def _logging_to(path: Path) -> Iterator[None]:
         yield
     finally:
         LOG.handlers = []
-        to_file.close()
+        stream.close()
