@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from redo_lab.neurons.hooks import Hooks
     from redo_lab.neurons.layers import HiddenLayer, Network
+    from redo_lab.runs.bulk import Bulk
 
 Metrics: TypeAlias = "dict[str, Tensor]"
 """Name → 0-d tensor, left on the device until the log is flushed."""
@@ -264,7 +265,7 @@ class Journal(Protocol):
 class Study(Protocol):
     """What one run does, from its config alone; everything random comes from its own named generators."""
 
-    bulk: Any
+    bulk: Bulk | None
     """Big state that grows mostly at its end, saved incrementally: a replay; None where there is none."""
 
     def steps(self) -> Iterator[None]:

@@ -1,22 +1,20 @@
-"""When a run is saved and how it goes on: the study's state and the replay's new entries, written while it trains."""
+"""When a run is saved and how it goes on: the study's state and what is new in its bulk, written while it trains."""
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from redo_lab.attempt.state_bytes import StateError, decode, encode
 from redo_lab.config import CheckpointConfig
-from redo_lab.replay import segments as replay_segments
-from redo_lab.replay.segments import OverwrittenError, Segment, SegmentFile
-from redo_lab.runs import checkpoint
-from redo_lab.runs.checkpoint import Checkpoints, Found
+from redo_lab.runs.bulk import OverwrittenError, PartFile, Snapshot
+from redo_lab.runs.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from redo_lab.runs.record import Offsets
 from redo_lab.types import Study
 
@@ -25,12 +23,12 @@ LOG = logging.getLogger("redo_lab")
 
 @dataclass(frozen=True)
 class Moment:
-    """A study at one moment, ready to be written by another thread."""
+    """A study at one moment, ready to be written by another thread; `number` counts what the study does in `unit`s."""
 
     number: int
+    unit: str
     state: bytes
-    segments: list[Segment]
-    oldest: int
+    bulk: Snapshot | None
     facts: dict[str, Any]
 
 
@@ -51,8 +49,8 @@ class Checkpointer:
         self.offsets = offsets
         self.versions = dict(versions)
         self.saved = time.monotonic()
-        self._files: list[SegmentFile] = []
-        self._headroom = replay_segments.SEGMENT_ENTRIES
+        self._files: Sequence[PartFile] = []
+        self._copied = False
         self._writer: threading.Thread | None = None
         self._problem: BaseException | None = None
 
@@ -63,10 +61,10 @@ class Checkpointer:
         if time.monotonic() - self.saved >= self.config.every_seconds and not busy:
             self.save(study)
 
-    def save(self, study: Study, replay: bool = True) -> None:
-        """The study as it is now will be on disk, with its replay if both want it; `finish` waits for that."""
+    def save(self, study: Study, bulk: bool = True) -> None:
+        """The study as it is now will be on disk, with its bulk if both want it; `finish` waits for that."""
         self.finish()
-        moment = self._moment(study, replay and self.config.replay)
+        moment = self._moment(study, bulk and self.config.replay)
         self._writer = threading.Thread(target=self._write, args=(moment,), name="checkpoint")
         self._writer.start()
         self.saved = time.monotonic()
@@ -78,37 +76,32 @@ class Checkpointer:
             self._writer = None
         self._raise_problem()
 
-    def _moment(self, study: Study, replay: bool) -> Moment:
+    def _moment(self, study: Study, bulk: bool) -> Moment:
         offsets = self.offsets()
-        buffer = io.BytesIO()
-        torch.save(study.state_dict(), buffer)
-        first = self._files[-1].stop if self._files else 0
-        segments = replay_segments.capture(study.bulk, first, self._headroom) if replay else []
+        state = encode(study.state_dict())
+        snapshot = study.bulk.capture(self._files, copied=self._copied) if bulk and study.bulk is not None else None
+        clocks, progress = study.clocks(), study.progress()
         facts = {
-            "env_steps": study.clocks().env_steps,
-            "updates": study.clocks().updates,
+            "env_steps": clocks.env_steps,
+            "updates": clocks.updates,
             **offsets._asdict(),
             "versions": self.versions,
         }
-        # From `added` on nothing is needed: a checkpoint without a replay names no segment.
-        oldest = study.bulk.oldest if replay else study.bulk.added
-        return Moment(study.progress().done, buffer.getvalue(), segments, oldest, facts)
+        return Moment(progress.done, progress.unit, state, snapshot, facts)
 
     def _write(self, moment: Moment) -> None:
         try:
-            folder = self.checkpoints.replay_folder
+            folder = self.checkpoints.bulk_folder
             folder.mkdir(parents=True, exist_ok=True)
-            new = [replay_segments.write(segment, folder, self.checkpoints.guard) for segment in moment.segments]
-            files = replay_segments.needed([*self._files, *new], moment.oldest)
-            named = [checkpoint.SegmentFile(file.name, file.bytes, file.sha256) for file in files]
-            self.checkpoints.commit(moment.number, moment.state, named, moment.facts)
+            files = moment.bulk.write(folder, self.checkpoints.guard) if moment.bulk is not None else []
+            self.checkpoints.commit(moment.number, moment.state, files, moment.facts)
             self._files = files
             used = self.checkpoints.bytes_on_disk() / 1e6
-            LOG.info("checkpoint at %d agent steps; checkpoints use %.1f MB of disk", moment.number, used)
+            LOG.info("checkpoint at %d %s; checkpoints use %.1f MB of disk", moment.number, moment.unit, used)
         except OverwrittenError as error:
-            # The frames went by faster than they could be written; the next save copies them first.
-            self._headroom = 10**12
-            LOG.warning("checkpoint at %d agent steps skipped: %s", moment.number, error)
+            # The study was faster than the writing; the next save copies first.
+            self._copied = True
+            LOG.warning("checkpoint at %d %s skipped: %s", moment.number, moment.unit, error)
         except BaseException as error:
             self._problem = error
 
@@ -117,19 +110,21 @@ class Checkpointer:
             problem, self._problem = self._problem, None
             raise problem
 
-    def restore(self, study: Study, found: Found) -> None:
-        """`study` is as it was when `found` was saved, bit for bit where the replay was saved too."""
-        state = torch.load(io.BytesIO(found.state), map_location=study.bulk.device, weights_only=False)
-        self._files = [SegmentFile(*segment) for segment in found.manifest.segments]
-        if self._files:
-            replay_segments.load(study.bulk, state["replay"], self.checkpoints.replay_folder, self._files)
-        study.load_state_dict(state)
-        # The last checkpoint of a run has no replay, and one that died before it said `finished` needs none.
-        progress = study.progress()
-        if not self._files and 0 < progress.done < progress.total:
-            LOG.warning("the checkpoint has no replay (checkpoint.replay=false): the run goes on, but not exactly")
-            study.lose_bulk()
-        before = found.manifest.facts["versions"]
-        changed = [f"{name} {before.get(name)} → {now}" for name, now in self.versions.items() if before[name] != now]
-        if changed:
+    def restore(self, study: Study, checkpoint: Checkpoint, device: torch.device) -> bool:
+        """`study` is as it was when `checkpoint` was saved, bit for bit; whether that lacks the bulk that it had then.
+
+        CheckpointError if what the files hold is no state of such a study.
+        """
+        manifest = checkpoint.manifest
+        try:
+            study.load_state_dict(decode(checkpoint.state, device))
+            self._files = manifest.segments
+            if study.bulk is not None and self._files:
+                study.bulk.load(self.checkpoints.bulk_folder, self._files)
+        except StateError as error:
+            raise CheckpointError(f"{self.checkpoints.folder / manifest.state.name}: {error}") from error
+        before = manifest.facts["versions"]
+        names = (name for name in self.versions if before.get(name) != self.versions[name])
+        if changed := [f"{name} {before.get(name)} → {self.versions[name]}" for name in names]:
             LOG.warning("continued with other versions, so maybe not bit for bit: %s", ", ".join(changed))
+        return study.bulk is not None and not self._files and not study.bulk.empty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.plan import CheckedRun
 from redo_lab.runs import about
+from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
@@ -43,7 +45,7 @@ def execute(directory: Path) -> State:
                 tracker = checked.logger.build(
                     directory=directory, run=run, config_tree=tree, frame_skip=study.frames_per_step
                 )
-                attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device.type)
+                attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)
         finally:
@@ -66,7 +68,8 @@ def device_of(name: str) -> torch.device:
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """LOG goes to `path`, with times, and to the terminal."""
-    to_file, to_terminal = logging.FileHandler(path), logging.StreamHandler()
+    stream = io.TextIOWrapper(open_append_nofollow(path), encoding="utf-8", line_buffering=True)
+    to_file, to_terminal = logging.StreamHandler(stream), logging.StreamHandler()
     to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     LOG.handlers = [to_file, to_terminal]
     LOG.setLevel(logging.INFO)
@@ -75,4 +78,4 @@ def _logging_to(path: Path) -> Iterator[None]:
         yield
     finally:
         LOG.handlers = []
-        to_file.close()
+        stream.close()

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.attempt.metrics_log import MetricsLog, NonFinite
 from redo_lab.attempt.reporter import Reporter
@@ -26,6 +28,7 @@ from redo_lab.runs.status import State
 from redo_lab.types import Journal, Logger, Study
 
 LOG = logging.getLogger("redo_lab")
+EXPLAINED = (NonFinite, DiskFull, CheckpointError)
 
 
 Start = Callable[[Journal], Study]
@@ -44,11 +47,12 @@ class Attempt:
         tracker: Logger,
         total: int,
         unit: str,
-        device: str | None = None,
+        device: torch.device,
     ) -> None:
-        """total: the length of the study, in `unit`; device: the one that is used, for the record."""
+        """total: the length of the study, in `unit`."""
         self.config = config
         self.directory = directory
+        self.device = device
         self.stop = stop
         self.study: Study | None = None
         self.versions = {**versions(), "commit": code_version()["commit"]}
@@ -66,7 +70,7 @@ class Attempt:
             total=total,
             unit=unit,
             lease=lease,
-            device=device,
+            device=device.type,
         )
 
     def run(self, start: Start) -> State:
@@ -81,7 +85,7 @@ class Attempt:
                 raise
             except Exception as problem:
                 error = traceback.format_exc()
-                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, (NonFinite, DiskFull)))
+                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, EXPLAINED))
             return self._end(state, error)
         finally:
             self.record.close()
@@ -102,8 +106,13 @@ class Attempt:
     def _train(self, start: Start) -> State:
         study = self.study = start(self.log)
         if self.found is not None:
-            self.checkpointer.restore(study, self.found)
-            LOG.info("continuing at %d %s", *study.progress()[:3:2])
+            bulk_is_missing = self.checkpointer.restore(study, self.found, self.device)
+            progress = study.progress()
+            LOG.info("continuing at %d %s", progress.done, progress.unit)
+            # The last checkpoint of a run has no bulk, and one that died before it said `finished` needs none.
+            if bulk_is_missing and 0 < progress.done < progress.total:
+                LOG.warning("the checkpoint has no replay (checkpoint.replay=false): the run goes on, but not exactly")
+                study.lose_bulk()
             self.found = None
         try:
             for _ in study.steps():
@@ -120,13 +129,13 @@ class Attempt:
             self._save_for_inspection(study)
             raise
         # The replay has served; the trained networks stay.
-        self.checkpointer.save(study, replay=False)
+        self.checkpointer.save(study, bulk=False)
         self.checkpointer.finish()
         return State.FINISHED
 
     def _save_for_inspection(self, study: Study) -> None:
         inspected = self._checkpointer(Checkpoints(self.directory / "debug", keep=1))
-        inspected.save(study, replay=False)
+        inspected.save(study, bulk=False)
         inspected.finish()
 
     def _checkpointer(self, checkpoints: Checkpoints) -> Checkpointer:

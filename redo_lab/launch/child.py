@@ -17,6 +17,7 @@ from types import MappingProxyType
 from redo_lab.launch.board import Job, Running
 from redo_lab.launch.owners import write_unheld
 from redo_lab.runs import status
+from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.status import State, Status
 
 CONSOLE_NAME = "console.txt"
@@ -47,7 +48,7 @@ class Child:
         self.environment = environment
         self.console = job.directory / CONSOLE_NAME
         limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-        with self.console.open("ab") as console:
+        with open_append_nofollow(self.console) as console:
             self.console_start = console.tell()
             self.process = subprocess.Popen(
                 command,

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.runs.atomic import write_bytes
+from redo_lab.runs.bulk import OverwrittenError
 
 if TYPE_CHECKING:
     from redo_lab.replay.ring import Replay
@@ -29,10 +30,6 @@ FORMAT = 1
 SEGMENT_ENTRIES = 32_768
 """The most entries in one file: 231 MB of Atari frames, some 6 MB on disk; reading and writing hold one at a time."""
 BLOCK_ENTRIES = 64
-
-
-class OverwrittenError(Exception):
-    """Training overwrote captured frames before they were written; capture again, with more headroom."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ import errno
 import json
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -68,3 +70,29 @@ def _gone_on_error(path: Path) -> Iterator[None]:
 def write_json(path: Path, value: object, guard: Callable[[], None] | None = None) -> None:
     """`path` holds `value` as indented JSON, keys in the given order; atomic like `write_bytes`."""
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), guard)
+
+
+def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
+    """`path`, open for reading; OSError if it is no regular file, as a FIFO, which would hold its reader for ever.
+
+    follow: a link to a regular file will do.
+    """
+    return os.fdopen(_descriptor(path, os.O_RDONLY | (0 if follow else os.O_NOFOLLOW)), "rb")
+
+
+def open_append_nofollow(path: Path) -> BufferedWriter:
+    """`path`, made if need be, open at its end; OSError if it is a link or no regular file. What is written appears."""
+    return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "ab")
+
+
+def _descriptor(path: Path, flags: int) -> int:
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "is a link", str(path)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    return descriptor

@@ -1,85 +1,47 @@
 """Checkpoints on disk, as bytes: a crash at any moment leaves the newest one or the one before, whole.
 
 `<number>.json`: the manifest; its renaming into place is the commit. `<number>-<digest>.state`: named by content, so
-that a number committed twice harms neither. `replay/`: immutable segment files that successive checkpoints share.
-`*.tmp`: being written, or left by a crash.
+that a number committed twice harms neither. `replay/`: immutable files of bulk state that successive checkpoints share.
+`.*.tmp`: being written, or left by a crash.
+
+Whoever lost the lease may learn of it late: a process that was stopped between asking and deleting deletes one more
+file. So a commit deletes only what no successor writes anew: manifests and states of lower numbers than its own, and
+parts that end before its own do. Nothing is deleted whose name isn't one of ours, and nothing through a link.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redo_lab.runs.atomic import naming_full_disk, write_bytes
+from redo_lab.runs.bulk import PartFile
+from redo_lab.runs.manifest import (
+    PART_NAME,
+    PICKLED,
+    STATE_NAME,
+    TEMPORARY_NAME,
+    VERSION,
+    CheckpointError,
+    Damage,
+    Manifest,
+    files,
+    manifests,
+    read_verified,
+    verify,
+)
 from redo_lab.runs.record import sync_folder
 
+__all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "Manifest"]
+
 LOG = logging.getLogger("redo_lab")
-VERSION = 1
-TEMPORARY = ".tmp"
 
 
-class CheckpointError(Exception):
-    """No checkpoint can be used, or one can't be made."""
-
-
-class Damage(Exception):
-    """What is wrong with one checkpoint."""
-
-
-class SegmentFile(NamedTuple):
-    """A file as a manifest knows it."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a checkpoint consists of; `facts` (env_steps, updates, metrics_bytes …) are the caller's, as JSON."""
-
-    number: int
-    state: SegmentFile
-    segments: tuple[SegmentFile, ...]
-    facts: Mapping[str, Any]
-
-    def encode(self) -> bytes:
-        """JSON that carries its own checksum."""
-        values = {
-            "format": VERSION,
-            "number": self.number,
-            "facts": dict(self.facts),
-            "state": self.state._asdict(),
-            "segments": [segment._asdict() for segment in self.segments],
-        }
-        content = json.loads(json.dumps(values))
-        return (json.dumps({**content, "sha256": _digest_of(content)}, indent=1) + "\n").encode()
-
-    @classmethod
-    def read(cls, path: Path) -> Manifest | Damage:
-        """The manifest that `encode` gave, or what is wrong with it; CheckpointError for another format."""
-        try:
-            content = json.loads(path.read_bytes())
-            checksum = content.pop("sha256")
-        except OSError as error:
-            return Damage(f"{path.name} cannot be read ({error.strerror})")
-        except (ValueError, AttributeError, KeyError, TypeError):
-            return Damage(f"{path.name} is not a manifest")
-        if checksum != _digest_of(content):
-            return Damage(f"{path.name} is changed (sha256)")
-        if content["format"] != VERSION:
-            raise CheckpointError(f"{path} is of format {content['format']}; this redo_lab reads format {VERSION}")
-        segments = tuple(SegmentFile(**segment) for segment in content["segments"])
-        return cls(content["number"], SegmentFile(**content["state"]), segments, content["facts"])
-
-
-class Found(NamedTuple):
+class Checkpoint(NamedTuple):
     """A checkpoint whose every byte has been verified."""
 
     manifest: Manifest
@@ -96,123 +58,155 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int = 2, guard: Callable[[], None] | None = None) -> None:
         assert keep >= 1
         self.folder = folder
-        self.replay_folder = folder / "replay"
+        self.bulk_folder = folder / "replay"
         self.keep = keep
         self.guard = guard or (lambda: None)
 
-    def commit(self, number: int, state: bytes, segments: Sequence[SegmentFile], facts: Mapping[str, Any]) -> None:
+    def commit(self, number: int, state: bytes, segments: Sequence[PartFile], facts: Mapping[str, Any]) -> None:
         """Checkpoint `number` is the newest and on disk for good; if this raises, the newest is this or the one before.
 
-        `segments` lie in `replay_folder`, synced; afterwards the unnamed ones there are gone (unless still *.tmp), so
-        none may be finished early for the next commit. `atomic.DiskFull` says what was needed.
+        `segments` lie in `bulk_folder`, synced; afterwards those that end before them and that no checkpoint names are
+        gone. `atomic.DiskFull` says what was needed.
         """
         digest = hashlib.sha256(state).hexdigest()
-        state_file = SegmentFile(f"{number}-{digest[:12]}.state", len(state), digest)
+        state_file = PartFile(f"{number}-{digest[:12]}.state", len(state), digest)
         manifest = Manifest(number, state_file, tuple(segments), facts)
         encoded = manifest.encode()
+        files(self.folder)
+        files(self.bulk_folder)
         with naming_full_disk(self.folder, len(state) + len(encoded)):
-            self.replay_folder.mkdir(parents=True, exist_ok=True)
+            self.bulk_folder.mkdir(parents=True, exist_ok=True)
             self._require_segments(manifest)
             sync_folder(self.folder.parent)
-            sync_folder(self.replay_folder)
+            sync_folder(self.bulk_folder)
             try:
                 write_bytes(self.folder / state_file.name, state, self.guard)
                 sync_folder(self.folder)
                 write_bytes(self.folder / f"{number}.json", encoded, self.guard)
             except BaseException:
-                if state_file not in [manifest.state for manifest in self._readable()]:
-                    (self.folder / state_file.name).unlink(missing_ok=True)
+                if state_file not in [other.state for other in _readable(manifests(self.folder))]:
+                    with suppress(Exception):
+                        self._delete([self.folder / state_file.name])
                 raise
             sync_folder(self.folder)
-        self._collect(number)
+        self._collect(manifest)
 
-    def newest(self) -> Found | None:
+    def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint; None if none was ever committed. Changes nothing.
 
-        Warns of what is damaged and what is lost by that; CheckpointError if all are damaged.
+        Warns of what is damaged and what is lost by that; CheckpointError if all are damaged, or one is a pickle.
         """
-        manifests = self._manifests()
-        problems = self._unfinished(max(manifests, default=-1))
-        for number in sorted(manifests, reverse=True):
+        files(self.bulk_folder)
+        present = manifests(self.folder)
+        self._refuse_pickles(present)
+        problems = self._unfinished(max(present, default=-1))
+        for number in sorted(present, reverse=True):
             try:
-                found = self._verified(manifests[number])
+                checkpoint = self._verified(present[number])
             except Damage as damage:
-                problems.append(f"{_label(number, manifests[number])} is damaged: {damage}")
+                problems.append(f"{_label(number, present[number])} is damaged: {damage}")
                 continue
-            _warn(problems, _label(number, found.manifest))
-            return found
-        if manifests:
+            _warn(problems, _label(number, checkpoint.manifest))
+            return checkpoint
+        if present:
             raise CheckpointError(f"no whole checkpoint in {self.folder}: {'; '.join(problems)}")
         _warn(problems, "the start")
         return None
 
     def rewind(self, number: int | None) -> None:
-        """The folder holds checkpoint `number`, older ones and nothing else: no newer ones, leftovers, loose segments.
+        """The folder holds checkpoint `number`, older ones and none of our files besides: no newer ones, no leftovers.
 
         For a run that goes on from `number` (None: from its start), before its metrics are cut back and before
         anything is written: a newer checkpoint, were it to become readable again, would not fit the metrics.
         """
-        self._collect(number)
-        for path in _files(self.replay_folder, TEMPORARY):
-            path.unlink()
+        present = manifests(self.folder)
+        kept = self._kept(present, number)
+        named = _names(kept)
+        self._delete(self.folder / f"{at}.json" for at in set(present) - {manifest.number for manifest in kept})
+        self._delete(path for path in files(self.folder) if STATE_NAME.fullmatch(path.name) and path.name not in named)
+        self._delete(
+            path for path in files(self.bulk_folder) if PART_NAME.fullmatch(path.name) and path.name not in named
+        )
+        for folder in (self.folder, self.bulk_folder):
+            self._delete(path for path in files(folder) if TEMPORARY_NAME.fullmatch(path.name))
 
     def bytes_on_disk(self) -> int:
         """Of everything in the folder, leftovers included."""
-        return sum(path.stat().st_size for path in (*_files(self.folder), *_files(self.replay_folder)))
+        return sum(path.stat().st_size for path in (*files(self.folder), *files(self.bulk_folder)))
 
-    def _collect(self, number: int | None) -> None:
-        self.guard()
-        manifests = self._manifests()
-        readable = sorted(self._readable(), key=lambda manifest: manifest.number)
-        kept = [manifest for manifest in readable if number is not None and manifest.number <= number][-self.keep :]
+    def _collect(self, own: Manifest) -> None:
+        """What `own` and its predecessors don't need is gone, as far as no successor can have written it."""
+        present = manifests(self.folder)
+        kept = self._kept(present, own.number)
+        gone = {number for number in present if number < own.number} - {manifest.number for manifest in kept}
+        named = _names(manifest for manifest in _readable(present) if manifest.number not in gone)
+        unneeded = _names(manifest for manifest in _readable(present) if manifest.number in gone) - named
+        end = max((_end(segment.name) for segment in own.segments), default=0)
         # Manifests first: a state without a manifest is a leftover, a manifest without its state is damage.
-        for at in set(manifests) - {manifest.number for manifest in kept}:
-            (self.folder / f"{at}.json").unlink(missing_ok=True)
-        named = {file.name for manifest in kept for file in (manifest.state, *manifest.segments)}
-        for path in (*_files(self.folder, ".state"), *_files(self.folder, TEMPORARY), *_files(self.replay_folder)):
-            if path.name not in named and (path.parent == self.folder or path.suffix != TEMPORARY):
-                path.unlink(missing_ok=True)
+        self._delete(self.folder / f"{number}.json" for number in gone)
+        for path in files(self.folder):
+            state = STATE_NAME.fullmatch(path.name)
+            if state and int(state[1]) <= own.number and path.name not in named:
+                self._delete([path])
+        for path in files(self.bulk_folder):
+            ours = PART_NAME.fullmatch(path.name) and path.name not in named
+            if ours and (path.name in unneeded or _end(path.name) <= end):
+                self._delete([path])
 
-    def _manifests(self) -> dict[int, Manifest | Damage]:
-        return {int(path.stem): Manifest.read(path) for path in _files(self.folder, ".json") if path.stem.isdecimal()}
+    def _delete(self, paths: Iterable[Path]) -> None:
+        """All were listed before the lease is asked, so a successor's can't be among them."""
+        for path in list(paths):
+            self.guard()
+            path.unlink(missing_ok=True)
 
-    def _readable(self) -> list[Manifest]:
-        return [manifest for manifest in self._manifests().values() if isinstance(manifest, Manifest)]
+    def _kept(self, present: Mapping[int, Manifest | Damage], number: int | None) -> list[Manifest]:
+        readable = sorted(_readable(present), key=lambda manifest: manifest.number)
+        return [manifest for manifest in readable if number is not None and manifest.number <= number][-self.keep :]
 
-    def _verified(self, manifest: Manifest | Damage) -> Found:
+    def _refuse_pickles(self, present: Mapping[int, Manifest | Damage]) -> None:
+        for manifest in _readable(present):
+            if manifest.format == PICKLED:
+                raise CheckpointError(
+                    f"{self.folder / f'{manifest.number}.json'} is of format {PICKLED}, whose state is a pickle, which "
+                    f"could execute code; for a run of your own `python -m redo_lab.attempt.convert "
+                    f"{self.folder.parent}` makes it format {VERSION}"
+                )
+
+    def _verified(self, manifest: Manifest | Damage) -> Checkpoint:
         if isinstance(manifest, Damage):
             raise manifest
-        state = self.folder / manifest.state.name
-        segments = tuple(self.replay_folder / segment.name for segment in manifest.segments)
-        for path, expected in zip((state, *segments), (manifest.state, *manifest.segments), strict=True):
-            _verify(path, expected)
-        return Found(manifest, state.read_bytes(), segments)
+        segments = tuple(self.bulk_folder / segment.name for segment in manifest.segments)
+        state = read_verified(self.folder / manifest.state.name, manifest.state)
+        for path, expected in zip(segments, manifest.segments, strict=True):
+            verify(path, expected)
+        return Checkpoint(manifest, state, segments)
 
     def _unfinished(self, newest: int) -> list[str]:
-        numbers = [path.stem.partition("-")[0] for path in _files(self.folder, ".state")]
+        numbers = [int(match[1]) for path in files(self.folder) if (match := STATE_NAME.fullmatch(path.name))]
         return [
             f"checkpoint {number} has a state and no manifest (killed as it was written, or {number}.json was deleted)"
             for number in numbers
-            if number.isdecimal() and int(number) > newest
+            if number > newest
         ]
 
     def _require_segments(self, manifest: Manifest) -> None:
         for segment in manifest.segments:
-            path = self.replay_folder / segment.name
+            path = self.bulk_folder / segment.name
             if not path.is_file() or path.stat().st_size != segment.bytes:
                 raise CheckpointError(f"checkpoint {manifest.number} needs {path} of {segment.bytes} bytes")
 
 
-def _verify(path: Path, expected: SegmentFile) -> None:
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != expected.bytes:
-                raise Damage(f"{path.name} has {size} bytes instead of {expected.bytes}")
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
-                raise Damage(f"{path.name} is changed (sha256)")
-    except OSError as error:
-        raise Damage(f"{path.name} cannot be read ({error.strerror})") from error
+def _readable(present: Mapping[int, Manifest | Damage]) -> list[Manifest]:
+    return [manifest for manifest in present.values() if isinstance(manifest, Manifest)]
+
+
+def _names(some: Iterable[Manifest]) -> set[str]:
+    return {file.name for manifest in some for file in (manifest.state, *manifest.segments)}
+
+
+def _end(name: str) -> int:
+    match = PART_NAME.fullmatch(name)
+    return int(match[2]) if match else 0
 
 
 def _label(number: int, manifest: Manifest | Damage) -> str:
@@ -224,12 +218,3 @@ def _label(number: int, manifest: Manifest | Damage) -> str:
 def _warn(problems: Sequence[str], start: str) -> None:
     if problems:
         LOG.warning("%s; the run goes on from %s: all after it is lost and done again", "; ".join(problems), start)
-
-
-def _files(folder: Path, suffix: str | None = None) -> list[Path]:
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return [path for path in paths if path.is_file() and suffix in (None, path.suffix)]
-
-
-def _digest_of(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

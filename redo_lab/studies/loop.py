@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
 from redo_lab.studies.aftercare import Aftercare, Samplers
@@ -53,7 +54,8 @@ class Loop(Study):
         self.clock = clock
         self.agent = agent
         self.env = env
-        self.replay = self.bulk = replay
+        self.replay = replay
+        self.bulk = ReplayBulk(replay)
         self.samplers = samplers
         self.sample: Sampler = samplers.named("training")
         self.aftercare = aftercare

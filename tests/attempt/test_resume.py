@@ -16,6 +16,7 @@ import torch
 
 from redo_lab.attempt import session
 from redo_lab.attempt.reporter import Reporter
+from redo_lab.attempt.state_bytes import decode
 from redo_lab.commands.train import main
 from redo_lab.runs import status
 from redo_lab.runs.status import State
@@ -67,7 +68,7 @@ def final_state(directory: Path) -> dict[str, Any]:
     folder = directory / "checkpoint"
     newest = max(folder.glob("*.json"), key=lambda path: int(path.stem))
     name = json.loads(newest.read_text())["state"]["name"]
-    state = torch.load(folder / name, weights_only=False)
+    state = decode((folder / name).read_bytes(), torch.device("cpu"))
     assert isinstance(state, dict)
     return state
 
