@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from redo_lab.commands.mistakes import options
-from redo_lab.commands.train import CONF
 from redo_lab.config import parse, run_config
+from redo_lab.options import files
 from tests.helpers.composing import composed, planned
 
 
@@ -90,11 +89,8 @@ A_GAME = {
     "classic": "CartPole",
     "mujoco": "HalfCheetah",
 }
-EVERY_OPTION = [
-    (group, option)
-    for group in ("agent", "env", "evaluation", "logger", "network", "probe", "recycler", "replay_ratio", "scale")
-    for option in options(CONF, group)
-]
+GROUPS = ("agent", "env", "evaluation", "logger", "network", "probe", "recycler", "replay_ratio", "scale")
+EVERY_OPTION = [(group, option) for group in GROUPS for option in files(group)]
 
 
 @pytest.mark.parametrize(("group", "option"), EVERY_OPTION)

@@ -41,13 +41,12 @@ def _names(verb: str) -> list[str]:
 
 def _options(word: str) -> list[str]:
     """The options of a group that go on from `word`, nested ones too, which Hydra itself doesn't complete."""
-    from redo_lab.commands.mistakes import groups, options
-    from redo_lab.commands.train import CONF
+    from redo_lab.options import groups, options
 
     group, equals, start = word.partition("=")
-    if not equals or group not in groups(CONF):
+    if not equals or group not in groups():
         return []
-    return sorted(f"{group}={option}" for option in options(CONF, group) if option.startswith(start))
+    return sorted(f"{group}={option}" for option in options(group) if option.startswith(start))
 
 
 def _hydra(words: Sequence[str]) -> int:
