@@ -126,8 +126,8 @@ def test_the_sweep_of_the_docs_has_the_runs_that_it_says() -> None:
     jobs = found.jobs([], values)
     assert len(jobs) == 2 * 2 * 2 * 3 - 6
     assert {tuple(word for word in job if "ratio" in word or "iterations" in word) for job in jobs} == {
-        ("replay_ratio=0.25", "schedule.iterations=10"),
-        ("replay_ratio=1", "schedule.iterations=5"),
+        ("replay_ratio=0.25", "training.iterations=10"),
+        ("replay_ratio=1", "training.iterations=5"),
     }
 
 

@@ -28,6 +28,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     match = re.search(r"Could not override '([^']+)'", text)
     if match:
         key = match[1].split("@")[0]
+        if key.startswith("schedule."):
+            return _no_schedule(key, _keys(overrides))
         absent = re.match(r"((recycler|probe)s)\.(\w+)", key)
         if absent and absent[3] in options(absent[2]):
             return f"'{absent[0]}' is not part of this run: give {absent[2]}={absent[3]} too"
@@ -40,6 +42,12 @@ def _missing_option(file: str) -> str:
     if not slash:
         return f"no config '{file}': {nearest(file, (path.stem for path in shipped('conf').glob('*.yaml')))}"
     return f"no option '{option}' in group '{group}': {nearest(option, options(group))}"
+
+
+def _no_schedule(key: str, keys: Sequence[str]) -> str:
+    name = key.removeprefix("schedule.")
+    same = [other for other in keys if other.rpartition(".")[2] == name]
+    return f"there is no '{key}' any more, each part has its own numbers: {nearest(same[0] if same else name, keys)}"
 
 
 def _keys(overrides: Iterable[str]) -> list[str]:

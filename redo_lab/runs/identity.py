@@ -12,8 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-FREE = ("root", "experiment", "device", "threads", "logger", "progress", "checkpoint", "force", "scale", "schedule")
-"""Keys that don't change a run's results. What scale and schedule change shows in the parts that they set."""
+FREE = ("root", "experiment", "device", "threads", "logger", "progress", "checkpoint", "force", "scale", "shared")
+"""Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
 PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
 

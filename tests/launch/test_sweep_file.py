@@ -120,9 +120,9 @@ def test_every_value_of_a_shipped_sweep_works(name: str) -> None:
 
 def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None:
     for replay_ratio in ("0.25", "2"):
-        words = ["schedule.iterations=10", "agent=dqn", f"replay_ratio={replay_ratio}"]
+        words = ["training.iterations=10", "agent=dqn", f"replay_ratio={replay_ratio}"]
         assert planned(*words).run["env_steps"] * 4 == 10_000_000
-    assert "schedule.iterations=10" in SweepFile.read(sweep.SWEEPS / "fig10_dqn.yaml").jobs([], values)[0]
+    assert "training.iterations=10" in SweepFile.read(sweep.SWEEPS / "fig10_dqn.yaml").jobs([], values)[0]
 
 
 def test_a_sweep_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
