@@ -133,3 +133,25 @@ def test_the_run_id_can_be_read() -> None:
         "scale": "smoke",
         "seed": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "scale", "expected"),
+    [
+        ("period_updates", "${scaled:1000}", "paper", 1000),
+        ("period_updates", "${scaled:1000}", "laptop", 100),
+        ("period_updates", "${scaled:1000}", "smoke", 20),
+        ("period_updates", "${scaled:100_000}", "smoke", 60),
+        ("period_updates", "${scaled:3}", "smoke", 1),
+        ("period_env_steps", "${scaled:100}", "smoke", 100),
+        ("warmup_env_steps", "${scaled:10_000}", "smoke", 160),
+        ("horizon", "${scaled:100_000,env_steps}", "smoke", 200),
+        ("horizon", "${scaled:1000}", "smoke", 20),
+        ("env_steps", "${capped:27_000}", "laptop", 27_000),
+        ("env_steps", "${capped:27_000}", "smoke", 200),
+        ("env_stepss", "${capped:27_000}", "smoke", 27_000),
+    ],
+)
+def test_a_number_follows_the_scale_by_what_its_name_counts(key: str, value: str, scale: str, expected: int) -> None:
+    plain, _ = composed(f"scale={scale}", f"+probes.mine={{{key}: '{value}'}}")
+    assert plain["probes"]["mine"][key] == expected

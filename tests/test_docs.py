@@ -77,7 +77,7 @@ class OneNetwork:
 @pytest.mark.usefixtures("_modules")
 def test_the_recycler_of_the_docs_recycles_the_neurons_with_the_weakest_outgoing_weights() -> None:
     node = OmegaConf.to_container(
-        OmegaConf.create(example("A recycling method", "yaml").replace("${scaled:recycle_period_updates}", "2"))
+        OmegaConf.create(example("A recycling method", "yaml").replace("${scaled:1000}", "2"))
     )
     assert isinstance(node, dict)
     recycler = build(node, "recyclers.weakest", name="weakest", generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type]
