@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from redo_lab.config import target_of
+from redo_lab.config import require, target_of
 from redo_lab.paths import conf_folders, user_conf
 
 NO_GROUPS = ("hydra", "sweeps", "figures")
@@ -40,6 +40,18 @@ def files(group: str) -> list[str]:
 def games(environment: str) -> dict[str, str]:
     """Option → `env.game`, of an environment whose file leaves the game open and whose class names its games."""
     return dict(_games(environment, conf_folders()))
+
+
+def check_user_conf() -> None:
+    """The user's folders exist, and none of their files has the name of one that another folder has: ConfigError."""
+    shipped_conf, *own = conf_folders()
+    owners = {path.relative_to(shipped_conf): shipped_conf for path in _below(shipped_conf)}
+    for folder in own:
+        require(folder.is_dir(), f"--conf: there is no folder {folder}")
+        for path in _below(folder):
+            name = path.relative_to(folder)
+            owner = owners.setdefault(name, folder)
+            require(owner == folder, f"--conf: {path} has the name of {owner / name}: give it another")
 
 
 def configured_packages() -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -19,6 +20,18 @@ def shipped(folder: str) -> Path:
 def user_conf() -> tuple[Path, ...]:
     """The user's own conf folders; what this process starts, jobs on other machines included, sees the same."""
     return tuple(Path(folder) for folder in os.environ.get(USER_CONF, "").split(os.pathsep) if folder)
+
+
+def take_conf(words: Sequence[str]) -> list[str]:
+    """`words` without the `--conf FOLDER` that they begin with; these folders, absolute, are the user's from now on."""
+    left, named = list(words), list(user_conf())
+    while left[:1] == ["--conf"]:
+        if len(left) < 2:
+            raise ValueError("--conf needs a folder")
+        named.append(Path(left[1]).expanduser())
+        left = left[2:]
+    os.environ[USER_CONF] = os.pathsep.join(dict.fromkeys(str(folder.absolute()) for folder in named))
+    return left
 
 
 def conf_folders() -> tuple[Path, ...]:

@@ -6,15 +6,23 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from redo_lab.paths import take_conf
+
 NAMED = ("sweep", "figure")
 """Verbs whose first word is a name."""
 
 
 def main(words: Sequence[str], verbs: Iterable[str]) -> int:
     """Answers `-sc install=<shell>` and the queries of the script that it printed."""
-    line = os.environ.get("COMP_LINE", "").split(" ")
     if "query=" not in "".join(words):
         return _hydra(words)
+    program, *typed = os.environ.get("COMP_LINE", "").split(" ")
+    try:
+        line = [program, *take_conf(typed)]
+    except ValueError:
+        return 0
+    if len(line) == 1:
+        return 0
     if len(line) == 2:
         print(" ".join(verb for verb in verbs if verb.startswith(line[1])))
         return 0
