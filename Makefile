@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-faults test-slurm check cover format golden lock bench bench-checkpoint bench-analysis learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm check cover format golden lock bench bench-checkpoint bench-analysis learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a tabl
 	$(BIN)/redo-lab report demo/runs --output demo/report.html
 
 test: $(STAMP) ## every test but the slow ones
-	$(BIN)/pytest -n auto -m "not slow and not browser"
+	$(BIN)/pytest -n auto -m "not slow and not browser and not wheel"
 
 test-slow: $(STAMP) ## every recycling method on DQN, DrQ(ε) and SAC, real runs at scale=smoke
 	$(BIN)/pytest -n auto -m slow
@@ -33,6 +33,9 @@ test-browser: $(STAMP) ## the report in headless Chromium, which it installs whe
 	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || true
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(BIN)/pytest -m browser; \
 	else echo "test-browser: skipped: there is no Chromium here, and it can be installed only as root on Debian"; fi
+
+test-wheel: $(STAMP) ## a wheel built from here, installed in a fresh environment, works alone
+	$(BIN)/pytest -m wheel
 
 test-faults: $(STAMP) ## kill runs at random moments, damage their files, fill the disk …; half an hour
 	$(BIN)/python -m tests.faults
@@ -52,7 +55,7 @@ check: $(STAMP) ## what CI runs: format, lint, types, import contracts, tests
 
 cover: $(STAMP) ## the tests with coverage, at least 90 %
 	$(BIN)/coverage erase
-	$(BIN)/pytest -n auto -m "not slow and not browser" --cov --cov-report=term
+	$(BIN)/pytest -n auto -m "not slow and not browser and not wheel" --cov --cov-report=term
 
 format: $(STAMP) ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
@@ -63,7 +66,7 @@ lock: ## renew requirements.lock from the newest versions that setup.cfg admits
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet torch==2.13.0 '.[dev,slurm,dashboards,bench]'
 	{ echo '# Exact versions of everything, tests and benchmarks included (Python 3.11, Linux, CPU). Renew: make lock'; \
-	  .lock-venv/bin/pip freeze | grep -v '^redo' | sed 's/+cpu//'; } > requirements.lock
+	  .lock-venv/bin/pip freeze --all | grep -v '^redo\|^pip=' | sed 's/+cpu//'; } > requirements.lock
 	rm -rf .lock-venv
 
 bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved

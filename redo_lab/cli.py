@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+
+from redo_lab.paths import USER_CONF, take_conf
 
 VERBS = {
     "train": ("redo_lab.commands.train", "train one run, or a sweep with -m (Hydra overrides)"),
@@ -24,9 +27,12 @@ VERBS = {
 
 HELP = """redo-lab: plasticity experiments in deep reinforcement learning
 
-usage: redo-lab <verb> [arguments]
+usage: redo-lab [--conf FOLDER] <verb> [arguments]
 
 {verbs}
+
+--conf: a folder of your own with config groups, sweeps/ and figures/, for your package; the environment variable
+REDO_LAB_CONF=FOLDER[:FOLDER …] says the same to everything.
 
 `redo-lab <verb> --help` explains one. Tab completion: eval "$(redo-lab -sc install=bash)"
 """
@@ -35,6 +41,15 @@ usage: redo-lab <verb> [arguments]
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the verb in `argv`: 0 done, 1 failed, 2 a mistake in what was asked, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["--conf"] or os.environ.get(USER_CONF):
+        from redo_lab.options import check_user_conf
+
+        try:
+            words = take_conf(words)
+            check_user_conf()
+        except ValueError as error:
+            print(f"redo-lab: {error}", file=sys.stderr)
+            return 2
     if words[:1] == ["-sc"]:
         from redo_lab.commands.complete import main as complete
 

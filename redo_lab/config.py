@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 T = TypeVar("T")
@@ -90,23 +90,39 @@ class RunConfig:
 COMMON = tuple(field.name for field in fields(RunConfig))
 """The root nodes of every run."""
 
-RESERVED = ("schedule",)
+RESERVED = ("shared",)
 """Root nodes that only other nodes refer to."""
 
 
 def register_resolvers() -> None:
-    """`${scaled:key}`: schedule.key times scale.fraction, at least 1. `${planned_updates:}`: those of the whole run."""
+    """How numbers in YAML follow `scale`; `unit` is what a number counts, by default the last word of its key.
 
-    def scaled(key: str, *, _root_: DictConfig) -> int:
-        return max(1, round(float(_root_.schedule[key]) * float(_root_.scale.fraction)))
+    `${capped:1000}`: at most scale.at_most[unit]. `${scaled:1000}`: times scale.fraction_of[unit] or scale.fraction, at
+    least 1 and capped. `${planned_updates:}`: the updates of the whole run.
+    """
+
+    def capped(full: float, unit: str = "", *, _node_: Node, _root_: DictConfig) -> int:
+        return min(round(full), int(_of_unit(_root_.scale.at_most, unit or str(_node_._key()), round(full))))
+
+    def scaled(full: float, unit: str = "", *, _node_: Node, _root_: DictConfig) -> int:
+        scale = _root_.scale
+        fraction = _of_unit(scale.fraction_of, unit or str(_node_._key()), scale.fraction)
+        return max(1, capped(full * fraction, unit, _node_=_node_, _root_=_root_))
 
     def planned_updates(*, _root_: DictConfig) -> int:
         training = _root_.training
         env_steps = training.iterations * training.iteration_env_steps - _root_.agent.warmup_env_steps
         return max(1, int(env_steps * Fraction(repr(training.replay_ratio))))
 
+    OmegaConf.register_new_resolver("capped", capped, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)
     OmegaConf.register_new_resolver("planned_updates", planned_updates, replace=True)
+
+
+def _of_unit(numbers: Mapping[str, Any], name: str, otherwise: Any) -> Any:
+    """The number for the longest unit in which `name` ends: `env_steps` of `period_env_steps`."""
+    units = [unit for unit in numbers if f"_{name}".endswith(f"_{unit}")]
+    return numbers[max(units, key=len)] if units else otherwise
 
 
 def resolve(composed: DictConfig) -> dict[str, Any]:

@@ -61,7 +61,7 @@ STUDIES = [
         100_000,
         20,
         ("env=minatar/breakout", "replay_ratio=0.25", "evaluation=episodes", "evaluation.episodes=20",
-         "schedule.epsilon_decay_env_steps=25000"),
+         "shared.epsilon_decay_env_steps=25000"),
         "dqn",
         note="DQN on MinAtar Breakout, replay ratio 0.25, ε decays over 25k steps",
     ),
@@ -80,7 +80,7 @@ STUDIES = [
         6_000,
         3,
         ("env=atari_100k/breakout", "agent=drq_eps", "replay_ratio=1", "evaluation.episodes=2",
-         "replay.capacity=20000", "schedule.max_episode_env_steps=3000"),
+         "replay.capacity=20000", "env.max_episode_env_steps=3000"),
         "dqn",
         seeds=2,
         training=True,
@@ -136,8 +136,8 @@ def final_return(study: ScoreTable, code: str, seed: int) -> float:
 
 def _overrides(study: ScoreTable, seed: int) -> list[str]:
     length = [
-        f"schedule.iterations={study.evaluations}",
-        f"schedule.iteration_env_steps={study.env_steps // study.evaluations}",
+        f"training.iterations={study.evaluations}",
+        f"training.iteration_env_steps={study.env_steps // study.evaluations}",
     ]
     fixed = [f"root={FOLDER}", f"experiment={study.name}", f"seed={seed}", "logger=none", "threads=1"]
     return [*study.ours, *length, *fixed]

@@ -19,9 +19,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from redo_lab.commands.mistakes import groups
 from redo_lab.commands.train import CONF, quoted
 from redo_lab.config import build, register_resolvers, resolve, run_config
+from redo_lab.options import groups
 from redo_lab.runs.atomic import write_json
 from redo_lab.seeding import Seeds
 from redo_lab.studies.online import TrainingConfig
@@ -154,7 +154,7 @@ def make(kind: str, config: Settings) -> DQN | SAC:
 def main(kind: str, result: str, *overrides: str) -> int:
     register_resolvers()
     torch.set_num_threads(1)
-    words = [quoted(word, groups(CONF)) for word in overrides]
+    words = [quoted(word, groups()) for word in overrides]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         plain = resolve(compose("config", overrides=words))
     _, study = run_config(plain)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redo_lab.commands.mistakes import options
-from redo_lab.commands.train import CONF
+from redo_lab.options import files, groups
 from redo_lab.plan import CheckedRun
 from tests.helpers.composing import composed, planned
 
@@ -94,23 +93,7 @@ GOES_WITH = {
     "agent=sac": "env=mujoco/hopper",
     "agent=sac_upstream": "env=mujoco/hopper",
 }
-EVERY_OPTION = [
-    (group, option)
-    for group in (
-        "agent",
-        "env",
-        "evaluation",
-        "logger",
-        "network",
-        "probe",
-        "recycler",
-        "regulariser",
-        "replay_ratio",
-        "scale",
-        "study",
-    )
-    for option in options(CONF, group)
-]
+EVERY_OPTION = [(group, option) for group in groups() for option in files(group)]
 
 
 @pytest.mark.parametrize(("group", "option"), EVERY_OPTION)
@@ -154,3 +137,25 @@ def test_the_run_id_can_be_read() -> None:
         "scale": "smoke",
         "seed": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "scale", "expected"),
+    [
+        ("period_updates", "${scaled:1000}", "paper", 1000),
+        ("period_updates", "${scaled:1000}", "laptop", 100),
+        ("period_updates", "${scaled:1000}", "smoke", 20),
+        ("period_updates", "${scaled:100_000}", "smoke", 60),
+        ("period_updates", "${scaled:3}", "smoke", 1),
+        ("period_env_steps", "${scaled:100}", "smoke", 100),
+        ("warmup_env_steps", "${scaled:10_000}", "smoke", 160),
+        ("horizon", "${scaled:100_000,env_steps}", "smoke", 200),
+        ("horizon", "${scaled:1000}", "smoke", 20),
+        ("env_steps", "${capped:27_000}", "laptop", 27_000),
+        ("env_steps", "${capped:27_000}", "smoke", 200),
+        ("env_stepss", "${capped:27_000}", "smoke", 27_000),
+    ],
+)
+def test_a_number_follows_the_scale_by_what_its_name_counts(key: str, value: str, scale: str, expected: int) -> None:
+    plain, _ = composed(f"scale={scale}", f"+probes.mine={{{key}: '{value}'}}")
+    assert plain["probes"]["mine"][key] == expected

@@ -77,7 +77,7 @@ class OneNetwork:
 @pytest.mark.usefixtures("_modules")
 def test_the_recycler_of_the_docs_recycles_the_neurons_with_the_weakest_outgoing_weights() -> None:
     node = OmegaConf.to_container(
-        OmegaConf.create(example("A recycling method", "yaml").replace("${scaled:recycle_period_updates}", "2"))
+        OmegaConf.create(example("A recycling method", "yaml").replace("${scaled:1000}", "2"))
     )
     assert isinstance(node, dict)
     recycler = build(node, "recyclers.weakest", name="weakest", generator=torch.Generator().manual_seed(0))  # type: ignore[arg-type]
@@ -126,8 +126,8 @@ def test_the_sweep_of_the_docs_has_the_runs_that_it_says() -> None:
     jobs = found.jobs([], values)
     assert len(jobs) == 2 * 2 * 2 * 3 - 6
     assert {tuple(word for word in job if "ratio" in word or "iterations" in word) for job in jobs} == {
-        ("replay_ratio=0.25", "schedule.iterations=10"),
-        ("replay_ratio=1", "schedule.iterations=5"),
+        ("replay_ratio=0.25", "training.iterations=10"),
+        ("replay_ratio=1", "training.iterations=5"),
     }
 
 

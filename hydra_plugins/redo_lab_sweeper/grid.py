@@ -40,11 +40,11 @@ class GridSweeper(Sweeper):
         self.jobs_launcher.launch(jobs, initial_job_idx=0)
 
     def _values(self, word: str) -> list[str]:
-        from redo_lab.commands.mistakes import groups
-        from redo_lab.commands.train import CONF, quoted
+        from redo_lab.commands.train import quoted
         from redo_lab.config import ConfigError
+        from redo_lab.options import groups
 
-        (override,) = OverridesParser.create(self.context.config_loader).parse_overrides([quoted(word, groups(CONF))])
+        (override,) = OverridesParser.create(self.context.config_loader).parse_overrides([quoted(word, groups())])
         key = override.get_key_element()
         if not override.is_sweep_override():
             return [f"{key}={override.get_value_element_as_str()}"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from redo_lab.paths import shipped
+from redo_lab.paths import folders, shipped
 
 if TYPE_CHECKING:
     from redo_lab.analysis.figures.base import Kind
@@ -43,14 +43,19 @@ def read(name: str) -> Recipe:
 
 
 def names() -> list[str]:
-    """The figures that come with redo_lab."""
-    return sorted(path.stem for path in FIGURES.glob("*.yaml"))
+    """The figures that come with redo_lab and those in the user's own folders."""
+    return sorted(_paths())
+
+
+def _paths() -> dict[str, Path]:
+    return {path.stem: path for folder in reversed(folders("figures")) for path in folder.glob("*.yaml")}
 
 
 def described() -> list[str]:
     """A line for each: its name and the first line of its file."""
-    width = max(map(len, names())) + 2
-    lines = ((name, (FIGURES / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0]) for name in names())
+    paths = sorted(_paths().items())
+    width = max(len(name) for name, _ in paths) + 2
+    lines = ((name, path.read_text(encoding="utf-8").partition("\n")[0]) for name, path in paths)
     return [f"  {name:<{width}}{line.lstrip('# ')}" for name, line in lines]
 
 
@@ -59,8 +64,9 @@ def _merged(name: str) -> dict[str, Any]:
 
     from redo_lab.config import nearest
 
-    path = FIGURES / f"{name}.yaml" if "/" not in name and not name.endswith((".yaml", ".yml")) else Path(name)
-    if not path.is_file():
+    named = "/" not in name and not name.endswith((".yaml", ".yml"))
+    path = _paths().get(name) if named else Path(name)
+    if path is None or not path.is_file():
         raise ValueError(f"no figure '{name}': {nearest(name, names())}")
     content = OmegaConf.to_container(OmegaConf.load(path))
     if not isinstance(content, dict):

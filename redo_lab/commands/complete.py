@@ -6,15 +6,23 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from redo_lab.paths import take_conf
+
 NAMED = ("sweep", "figure")
 """Verbs whose first word is a name."""
 
 
 def main(words: Sequence[str], verbs: Iterable[str]) -> int:
     """Answers `-sc install=<shell>` and the queries of the script that it printed."""
-    line = os.environ.get("COMP_LINE", "").split(" ")
     if "query=" not in "".join(words):
         return _hydra(words)
+    program, *typed = os.environ.get("COMP_LINE", "").split(" ")
+    try:
+        line = [program, *take_conf(typed)]
+    except ValueError:
+        return 0
+    if len(line) == 1:
+        return 0
     if len(line) == 2:
         print(" ".join(verb for verb in verbs if verb.startswith(line[1])))
         return 0
@@ -41,13 +49,12 @@ def _names(verb: str) -> list[str]:
 
 def _options(word: str) -> list[str]:
     """The options of a group that go on from `word`, nested ones too, which Hydra itself doesn't complete."""
-    from redo_lab.commands.mistakes import groups, options
-    from redo_lab.commands.train import CONF
+    from redo_lab.options import groups, options
 
     group, equals, start = word.partition("=")
-    if not equals or group not in groups(CONF):
+    if not equals or group not in groups():
         return []
-    return sorted(f"{group}={option}" for option in options(CONF, group) if option.startswith(start))
+    return sorted(f"{group}={option}" for option in options(group) if option.startswith(start))
 
 
 def _hydra(words: Sequence[str]) -> int:

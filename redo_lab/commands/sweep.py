@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from redo_lab.paths import shipped
+from redo_lab.paths import folders, shipped
 
 SWEEPS = shipped("sweeps")
 HELP = """usage: redo-lab sweep NAME [word …]
@@ -24,8 +24,9 @@ def main(argv: Sequence[str]) -> int:
         print(HELP if name != "--list" else "", end="")
         print("\n".join(described()))
         return 0
-    path = SWEEPS / f"{name}.yaml" if "/" not in name and not name.endswith((".yaml", ".yml")) else Path(name)
-    if not path.is_file():
+    named = "/" not in name and not name.endswith((".yaml", ".yml"))
+    path = _files().get(name) if named else Path(name)
+    if path is None or not path.is_file():
         from redo_lab.config import nearest
 
         print(f"redo-lab sweep: no sweep '{name}': {nearest(name, names())}", file=sys.stderr)
@@ -37,14 +38,18 @@ def main(argv: Sequence[str]) -> int:
 
 
 def names() -> list[str]:
-    """The sweeps that come with redo_lab."""
-    return sorted(path.stem for path in SWEEPS.glob("*.yaml"))
+    """The sweeps that come with redo_lab, and those in the user's own folders."""
+    return sorted(_files())
 
 
 def described() -> list[str]:
     """A line for each of them: its name and the first line of its file."""
     width = max(map(len, names()), default=0) + 2
-    return [f"  {name:<{width}}{_heading(SWEEPS / f'{name}.yaml')}" for name in names()]
+    return [f"  {name:<{width}}{_heading(path)}" for name, path in sorted(_files().items())]
+
+
+def _files() -> dict[str, Path]:
+    return {path.stem: path for folder in reversed(folders("sweeps")) for path in folder.glob("*.yaml")}
 
 
 def _heading(path: Path) -> str:

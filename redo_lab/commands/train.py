@@ -12,8 +12,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from redo_lab.commands.mistakes import MISTAKES, explain, groups
+from redo_lab.commands.mistakes import MISTAKES, explain
 from redo_lab.config import ConfigError, register_resolvers, resolve
+from redo_lab.options import groups
 from redo_lab.paths import shipped
 from redo_lab.runs.status import State
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--directory"]:
         return _execute(Path(words[1]))
-    words = [quoted(word, groups(CONF)) for word in words]
+    words = [quoted(word, groups()) for word in words]
     sys.argv = ["redo-lab train", *words]
     # Hydra then hands its errors on instead of printing them and leaving with code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(error: Exception, words: Sequence[str]) -> int:
-    print(f"redo-lab train: {explain(error, words, CONF)}", file=sys.stderr)
+    print(f"redo-lab train: {explain(error, words)}", file=sys.stderr)
     return EXIT_MISTAKE
 
 

@@ -63,6 +63,11 @@ class Atari(Env):
             return canonical_game(self.game)
 
     @classmethod
+    def games(cls, node: Mapping[str, Any]) -> dict[str, str]:
+        """demon_attack → DemonAttack: the options `env=atari/…`, each with its `env.game`."""
+        return {rom: "".join(map(str.capitalize, rom.split("_"))) for rom in _games().values()}
+
+    @classmethod
     def spec_of(cls, config: Config) -> EnvSpec:
         """The spec without an environment; the first call for a game starts it once (about 0.1 s)."""
         return _spec(config, _action_count(canonical_game(config.game)))

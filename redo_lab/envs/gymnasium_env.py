@@ -62,6 +62,13 @@ class GymnasiumEnv(Env):
             return f"{self.game}-{self.version}"
 
     @classmethod
+    def games(cls, node: Mapping[str, Any]) -> dict[str, str]:
+        """halfcheetah → HalfCheetah: all that Gymnasium has of the suite in that version, with `env.game`."""
+        suite, version = f"gymnasium.envs.{node['suite']}", str(node["version"])
+        known = (spec for spec in gymnasium.registry.values() if str(spec.entry_point).startswith(suite))
+        return {spec.name.lower(): spec.name for spec in known if f"v{spec.version}" == version}
+
+    @classmethod
     def spec_of(cls, config: Config) -> EnvSpec:
         """The spec without an environment; the first call for an environment constructs it once."""
         return _spec(config.env_id)

@@ -52,6 +52,11 @@ class MinAtar(Env):
             return self.game
 
     @classmethod
+    def games(cls, node: Mapping[str, Any]) -> dict[str, str]:
+        """The options `env=minatar/…`, each with its `env.game`."""
+        return {game: game for game in GAMES}
+
+    @classmethod
     def spec_of(cls, config: Config) -> EnvSpec:
         """The spec without an environment."""
         return _spec(config.game)

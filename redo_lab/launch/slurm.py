@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -16,6 +17,7 @@ from redo_lab.launch.board import Job
 from redo_lab.launch.child import write_pending
 from redo_lab.launch.pack import Pack, Settings
 from redo_lab.launch.record import Sweep, SweepRun
+from redo_lab.paths import USER_CONF
 from redo_lab.runs.identity import code_version
 
 if TYPE_CHECKING:
@@ -103,7 +105,7 @@ class Slurm:
             "mem": None if config.mem_gb is None else f"{round(config.mem_gb * 1024)}M",
             "gpus_per_node": config.gpus or None,
             "gres": None if config.shards is None else f"shard:{config.shards}",
-            "setup": config.setup or None,
+            "setup": [*_user_conf(), *config.setup] or None,
         }
         return {
             "job_name": name,
@@ -203,6 +205,11 @@ class Slurm:
             grace_seconds=config.signal_seconds - SAVING_SECONDS / 3,
         )
         return Pack([Job(run.name, Path(run.directory), run.total, run.unit) for run in runs], settings)
+
+
+def _user_conf() -> list[str]:
+    """What tells a job of the user's own conf folders where a site hands no environment on."""
+    return [f"export {USER_CONF}={shlex.quote(os.environ[USER_CONF])}"] if os.environ.get(USER_CONF) else []
 
 
 def resubmit(runs: Sequence[SweepRun], settings: Mapping[str, Any]) -> Sweep:

@@ -13,8 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from redo_lab.config import ConfigError, nearest
+from redo_lab.paths import shipped
 
-KEYS = ("overrides", "grid", "zip", "exclude")
+KEYS = ("use", "overrides", "grid", "zip", "exclude")
 
 Values = Callable[[str], list[str]]
 """`seed=range(2)` → `seed=0`, `seed=1`: how Hydra reads a word of the command line."""
@@ -22,7 +23,10 @@ Values = Callable[[str], list[str]]
 
 @dataclass
 class SweepFile:
-    """overrides: of every job; grid: axes of the product; zip: axes of several keys; exclude: jobs to leave out."""
+    """overrides: of every job; grid: axes of the product; zip: axes of several keys; exclude: jobs to leave out.
+
+    `use` in a file names others whose content comes first: `lists/games17`.
+    """
 
     overrides: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, Any] = field(default_factory=dict)
@@ -30,8 +34,8 @@ class SweepFile:
     exclude: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def read(cls, path: Path) -> SweepFile:
-        """The file at `path`; ConfigError says what is wrong with it."""
+    def read(cls, path: Path, users: tuple[Path, ...] = ()) -> SweepFile:
+        """The file at `path`, which `users` use; ConfigError says what is wrong with it."""
         try:
             content = OmegaConf.to_container(OmegaConf.load(path))
         except (OSError, YAMLError, OmegaConfBaseException) as error:
@@ -40,7 +44,21 @@ class SweepFile:
             raise ConfigError(f"{path}: a sweep has the keys {', '.join(KEYS)}")
         for key, value in content.items():
             _check_shape(path, str(key), value)
-        return cls(**{str(key): value for key, value in content.items()})
+        own = {str(key): value for key, value in content.items()}
+        used = own.pop("use", [])
+        whole = cls()
+        for name in used if isinstance(used, list) else [used]:
+            whole = whole.then(cls.read(_used(path, name, users), (*users, path)))
+        return whole.then(cls(**own))
+
+    def then(self, other: SweepFile) -> SweepFile:
+        """Both together; where both give a key, `other`'s value in this one's place."""
+        return SweepFile(
+            overrides=self.overrides | other.overrides,
+            grid=self.grid | other.grid,
+            zip=self.zip + other.zip,
+            exclude=self.exclude + other.exclude,
+        )
 
     def jobs(self, words: Sequence[str], values: Values) -> list[list[str]]:
         """The overrides of every job; `words` of the command line replace the axis or override of the same key."""
@@ -87,9 +105,24 @@ def _holds(job: Sequence[str], wanted: Mapping[str, Any]) -> bool:
     )
 
 
+def _used(path: Path, name: str, users: Sequence[Path]) -> Path:
+    """The file that the sweep at `path` uses: beside it, or of those that come with redo_lab."""
+    beside, ours = path.parent / f"{name}.yaml", shipped("sweeps") / f"{name}.yaml"
+    found = beside if beside.is_file() else ours
+    if not found.is_file():
+        raise ConfigError(f"{path}: use: there is no {beside}, and no sweep '{name}' comes with redo_lab")
+    if found.resolve() in [user.resolve() for user in (path, *users)]:
+        raise ConfigError(f"{path}: use: '{name}' uses this file")
+    return found
+
+
 def _check_shape(path: Path, key: str, value: Any) -> None:
     if key not in KEYS:
         raise ConfigError(f"{path}: unknown key '{key}': {nearest(key, KEYS)}")
+    if key == "use":
+        if not all(isinstance(one, str) for one in (value if isinstance(value, list) else [value])):
+            raise ConfigError(f"{path}: use must be a name or a list of names")
+        return
     if key in ("overrides", "grid"):
         if not isinstance(value, dict):
             raise ConfigError(f"{path}: {key} must be a mapping of keys to values")

@@ -15,8 +15,8 @@ from typing import Any
 PLACE = ("root", "experiment", "device", "threads", "logger", "progress", "checkpoint", "force")
 """Where and how a run goes."""
 
-FREE = (*PLACE, "probes", "scale", "schedule")
-"""Keys that don't change a run's results. What scale and schedule change shows in the parts that they set."""
+FREE = (*PLACE, "probes", "scale", "shared")
+"""Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
 PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
 

@@ -94,7 +94,7 @@ def test_drq_trains_40_iterations_of_10_000_steps_and_plays_100_games_after_each
         "epsilon": 0.001,
     }
     assert config["replay"]["capacity"] == 1_000_000
-    assert config["schedule"]["dormancy_threshold"] == 0.1
+    assert config["shared"]["dormancy_threshold"] == 0.1
     assert config["env"]["terminal_on_life_loss"]
     assert config["env"]["sticky_action_probability"] == 0
 

@@ -31,6 +31,13 @@ MISTAKES = [
     ("scale=smoke agent.warmup_env_steps=600", "agent.warmup_env_steps=600, but training has 600 agent steps in all"),
     ("evaluation.env_steps=null", "evaluation: give one of env_steps and episodes, and null for the other"),
     ("device=gpu", "device must be cpu, cuda, cuda:<n> or auto, got gpu"),
+    (
+        "schedule.iterations=5",
+        "there is no 'schedule.iterations' any more, each part has its own numbers: did you mean"
+        " 'training.iterations'?",
+    ),
+    ("schedule.recycle_period_updates=5", "did you mean 'shared.recycle_period_updates'?"),
+    ("schedule.replay_capacity=5", "did you mean 'replay.capacity'?"),
     ("recycler=[redo", "cannot read 'recycler=[redo'"),
     ("replay.capacity=900000000", "set replay.capacity="),
     ("--config-name=confog", "no config 'confog': did you mean 'config'?"),

@@ -46,9 +46,9 @@ def test_a_smoke_run_warms_up_updates_evaluates_probes_and_recycles(tmp_path: Pa
     assert [env_steps for env_steps, _, _ in named(directory, "evaluation/return_mean")] == [200, 400, 600]
     losses = named(directory, "train/loss")
     assert losses[0][0] > 160
-    assert [updates for _, updates, _ in losses] == list(range(10, 441, 10))
+    assert [updates for _, updates, _ in losses] == list(range(20, 441, 20))
     assert [updates for _, updates, _ in named(directory, "redo/recycled_total")] == list(range(20, 440, 20))
-    assert [updates for _, updates, _ in named(directory, "dormant/total_tau0p1")] == list(range(40, 441, 40))
+    assert [updates for _, updates, _ in named(directory, "dormant/total_tau0p1")] == list(range(20, 441, 20))
     assert named(directory, "training/return")
     found = status.read(directory)
     assert found is not None

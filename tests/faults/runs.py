@@ -25,7 +25,7 @@ COMMON = [
     "scale=smoke",
     "training.iterations=2",
     # The ring wraps within the run, so that segments go too.
-    "schedule.replay_capacity=300",
+    "replay.capacity=300",
     "logger=none",
     "threads=1",
     "checkpoint.every_seconds=0.05",

@@ -274,3 +274,11 @@ def test_replays_that_do_not_fit_the_memory_of_their_job_are_refused(tmp_path: P
     code, said = dry(f"root={tmp_path / 'runs'}", *words)
     assert code == 2
     assert "2 runs go at once in a job: mem_gb=" in said
+
+
+def test_a_job_gets_the_users_own_conf_folders_before_its_own_setup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDO_LAB_CONF", "/home/me/my conf:/other")
+    parameters = Slurm(config(setup=["module load cuda"])).parameters("exp")
+    assert parameters["setup"] == ["export REDO_LAB_CONF='/home/me/my conf:/other'", "module load cuda"]
+    monkeypatch.delenv("REDO_LAB_CONF")
+    assert "setup" not in Slurm(config()).parameters("exp")

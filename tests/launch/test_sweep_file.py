@@ -72,6 +72,13 @@ def test_what_is_excluded_is_left_out(tmp_path: Path) -> None:
     ]
 
 
+def test_a_sweep_uses_lists_beside_it_and_those_that_come_with_us(tmp_path: Path) -> None:
+    (tmp_path / "pair.yaml").write_text(json.dumps({"grid": {"env": ["a", "b"], "seed": [5]}}))
+    file = written(tmp_path, {"use": "pair", "grid": {"seed": [0], "recycler": ["x"]}})
+    assert file.jobs([], values) == [["env=a", "seed=0", "recycler=x"], ["env=b", "seed=0", "recycler=x"]]
+    assert len(written(tmp_path, {"use": ["pair", "lists/games17"]}).jobs([], values)) == 17
+
+
 def test_the_command_line_replaces_axes_and_overrides_and_comes_last(tmp_path: Path) -> None:
     content = {"overrides": {"scale": "paper"}, "grid": {"seed": [0, 1]}, "zip": [{"a": [1, 2], "b": [3, 4]}]}
     file = written(tmp_path, content)
@@ -88,10 +95,13 @@ def test_the_command_line_replaces_axes_and_overrides_and_comes_last(tmp_path: P
     ("content", "message"),
     [
         ({"gird": {"seed": [0]}}, "unknown key 'gird'.*grid"),
-        ({}, "a sweep has the keys overrides, grid, zip, exclude"),
+        ({}, "a sweep has the keys use, overrides, grid, zip, exclude"),
         ({"grid": ["seed"]}, "grid must be a mapping"),
         ({"zip": {"a": [1]}}, "zip must be a list of mappings"),
         ({"zip": [{"a": [1, 2], "b": [1]}]}, "lists of the same length, got a 2, b 1"),
+        ({"use": {"a": 1}}, "use must be a name or a list of names"),
+        ({"use": "absent"}, "use: there is no .*absent.yaml, and no sweep 'absent' comes with redo_lab"),
+        ({"use": "mine"}, "use: 'mine' uses this file"),
         ({"zip": [{"a": 1}]}, "lists of the same length, got a -1"),
     ],
 )
@@ -120,9 +130,9 @@ def test_every_value_of_a_shipped_sweep_works(name: str) -> None:
 
 def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None:
     for replay_ratio in ("0.25", "2"):
-        words = ["schedule.iterations=10", "agent=dqn", f"replay_ratio={replay_ratio}"]
+        words = ["training.iterations=10", "agent=dqn", f"replay_ratio={replay_ratio}"]
         assert planned(*words).run["total"] * 4 == 10_000_000
-    assert "schedule.iterations=10" in SweepFile.read(sweep.SWEEPS / "fig10_dqn.yaml").jobs([], values)[0]
+    assert "training.iterations=10" in SweepFile.read(sweep.SWEEPS / "fig10_dqn.yaml").jobs([], values)[0]
 
 
 def test_a_sweep_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

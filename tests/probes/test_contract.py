@@ -33,7 +33,8 @@ def shipped(group: str, name: str, **changes: object) -> dict[str, Any]:
     register_resolvers()
     config = OmegaConf.load("conf/config.yaml")
     file = OmegaConf.load(Path("conf") / group / f"{name}.yaml")
-    root = OmegaConf.create({"scale": {"fraction": 1.0}, "schedule": config.schedule, "node": file.get(group, file)})
+    scale = OmegaConf.load("conf/scale/paper.yaml").scale
+    root = OmegaConf.create({"scale": scale, "shared": config.shared, "node": file.get(group, file)})
     raw = OmegaConf.to_container(root.node, resolve=False)
     assert isinstance(raw, dict)
     root.node = {key: changes.get(str(key), value) for key, value in raw.items()}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from redo_lab.commands.mistakes import groups
-from redo_lab.commands.train import CONF, quoted
+from redo_lab.commands.train import quoted
 from redo_lab.neurons.surgery import Redraws
+from redo_lab.options import groups
 from redo_lab.types import Counters, Transition
 from tests.helpers.agents import batches, tiny
 from tests.helpers.composing import composed
@@ -79,7 +79,7 @@ def test_methods_act_in_the_order_given() -> None:
 
 
 def test_a_sweep_over_lists_of_methods_composes_each() -> None:
-    word = quoted("recycler=none,redo,[redo,reset]", groups(CONF))
+    word = quoted("recycler=none,redo,[redo,reset]", groups())
     choices = list(OverridesParser.create().parse_overrides([word])[0].sweep_string_iterator())
     assert [list(recyclers(f"recycler={choice}")[0]) for choice in choices] == [[], ["redo"], ["redo", "reset"]]
 

@@ -1,0 +1,1 @@
+"""How Hydra finds the options that no file of `conf/` holds."""

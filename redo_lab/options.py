@@ -1,0 +1,90 @@
+"""What the config groups offer: the files of `conf/` and of the user's own folders, and the games of environments."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from redo_lab.config import require, target_of
+from redo_lab.paths import conf_folders, user_conf
+
+NO_GROUPS = ("hydra", "sweeps", "figures")
+"""Folders of a conf that hold no options of a run."""
+
+
+def groups() -> list[str]:
+    """The config groups: the folders of `conf/` and of the user's own."""
+    folders = (path for conf in conf_folders() for path in conf.iterdir() if path.is_dir())
+    return sorted({path.name for path in folders if not path.name.startswith((".", "_"))} - set(NO_GROUPS))
+
+
+def options(group: str) -> list[str]:
+    """Every option of `group`, nested ones as `folder/option`, games as `environment/game`."""
+    names = files(group)
+    if group == "env":
+        names += [f"{name}/{game}" for name in names for game in games(name)]
+    return sorted(set(names))
+
+
+def files(group: str) -> list[str]:
+    """The options of `group` that have a file, which may be in a folder below."""
+    folders = [conf / group for conf in conf_folders()]
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for folder in folders for path in _below(folder))
+
+
+def games(environment: str) -> dict[str, str]:
+    """Option → `env.game`, of an environment whose file leaves the game open and whose class names its games."""
+    return dict(_games(environment, conf_folders()))
+
+
+def check_user_conf() -> None:
+    """The user's folders exist, and none of their files has the name of one that another folder has: ConfigError."""
+    shipped_conf, *own = conf_folders()
+    owners = {path.relative_to(shipped_conf): shipped_conf for path in _below(shipped_conf)}
+    for folder in own:
+        require(folder.is_dir(), f"--conf: there is no folder {folder}")
+        for path in _below(folder):
+            name = path.relative_to(folder)
+            owner = owners.setdefault(name, folder)
+            require(owner == folder, f"--conf: {path} has the name of {owner / name}: give it another")
+
+
+def configured_packages() -> tuple[str, ...]:
+    """The top-level packages whose classes the user's own YAML files name, after redo_lab."""
+    texts = (path.read_text(encoding="utf-8") for folder in user_conf() for path in _below(folder))
+    named = {package for text in texts for package in re.findall(r"_target_\W+(\w+)\.", text)}
+    return ("redo_lab", *sorted(named - {"redo_lab"}))
+
+
+@functools.cache
+def _games(environment: str, _folders: tuple[Path, ...]) -> dict[str, str]:
+    node = _env_node(environment)
+    if node.get("game") != "???":
+        return {}
+    owner = target_of(node, "env")
+    return dict(owner.games(node)) if hasattr(owner, "games") else {}
+
+
+def _env_node(name: str) -> dict[str, Any]:
+    """The node `env` that conf/env/<name>.yaml asks for, interpolations as they are; empty where there is no file."""
+    path = next((path for conf in conf_folders() if (path := conf / "env" / f"{name}.yaml").is_file()), None)
+    if path is None or not name:
+        return {}
+    loaded = OmegaConf.load(path)
+    content = OmegaConf.to_container(loaded) if isinstance(loaded, DictConfig) else {}
+    assert isinstance(content, dict)
+    node: dict[str, Any] = {}
+    for entry in content.get("defaults", []):
+        if isinstance(entry, str) and entry != "_self_":
+            node |= _env_node(entry.removeprefix("/env/"))
+    own: dict[str, Any] = content.get("env", content if "_target_" in content else {})
+    return node | own
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    return folder.rglob("*.yaml")
