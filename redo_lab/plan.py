@@ -72,6 +72,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, Any], *, here: bool = T
         "experiment": config.experiment,
         "axes": axes,
         "env_steps": config.training.env_steps,
+        "frames_per_step": target_of(config.env, "env").spec_of(parse(config.env, "env")).frame_skip,
         "identity": digest,
         "git": identity.code_version(),
         "versions": identity.versions(),
@@ -100,7 +101,10 @@ def check(config: RunConfig) -> None:
 
 
 def check_machine(config: RunConfig) -> None:
-    """This machine has the memory and the device; raises ConfigError if not."""
+    """This machine has the memory, the device and the tracker's login; raises ConfigError if not."""
+    tracker = target_of(config.logger, "logger")
+    if hasattr(tracker, "check_start"):
+        tracker.check_start(parse(config.logger, "logger"))
     spec: EnvSpec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
     check_memory(parse(config.replay, "replay"), spec)
     if config.device.startswith("cuda"):

@@ -184,4 +184,4 @@ class Logger(Protocol):
 
     def log(self, rows: Sequence[Row]) -> None: ...
     def finish(self, state: str) -> None:
-        """`state`: finished, interrupted or failed."""
+        """`state`: finished, interrupted, preempted or failed."""

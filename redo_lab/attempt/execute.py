@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from redo_lab.attempt.metrics_log import MetricsLog
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
-from redo_lab.config import RunConfig, build, parse, run_config, target_of
+from redo_lab.config import RunConfig, build, parse, run_config
 from redo_lab.replay.memory import check_memory
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
@@ -111,15 +111,7 @@ def device_of(name: str) -> torch.device:
 
 
 def _tracker(config: RunConfig, tree: Mapping[str, Any], run: Mapping[str, Any], directory: Path) -> Logger:
-    spec = target_of(config.env, "env").spec_of(parse(config.env, "env"))
-    tracker: Logger = build(
-        config.logger,
-        "logger",
-        directory=directory,
-        run=run,
-        config_tree=tree,
-        frame_skip=spec.frame_skip,
-    )
+    tracker: Logger = build(config.logger, "logger", directory=directory, run=run, config_tree=tree)
     return tracker
 
 
