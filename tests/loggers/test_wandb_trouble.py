@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,19 @@ def under_way(directory: Path, caplog: pytest.LogCaptureFixture) -> Tracked:
     first.log(ROWS[:2])
     first.finish("preempted")
     caplog.clear()
-    second = start(directory, kept=2)
+    with hasty():
+        second = start(directory, kept=2)
     wait_until(lambda: any("W&B: http" in record.getMessage() for record in caplog.records))
     return second
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def hasty() -> Iterator[None]:
     """Gives W&B up after a few seconds, and leaves a busy machine time enough to keep what is unsent."""
-    monkeypatch.setattr(tracker, "FIRST_WAIT", 0.06)
-    monkeypatch.setattr(tracker, "SENDING", 0.03)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracker, "FIRST_WAIT", 0.06)
+        patch.setattr(tracker, "SENDING", 0.03)
+        yield
 
 
 def trouble(server: Server, kind: str) -> None:
@@ -98,7 +102,6 @@ def trouble(server: Server, kind: str) -> None:
         server.status = int(kind)
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("kind", ["closed", "hangs", "401", "503"])
 def test_a_server_in_trouble_at_the_start_costs_one_warning_and_everything_is_kept(
     server: Server, warnings: Callable[[], list[str]], tmp_path: Path, kind: str
@@ -107,7 +110,8 @@ def test_a_server_in_trouble_at_the_start_costs_one_warning_and_everything_is_ke
     attempt = start(tmp_path)
     for row in ROWS:
         attempt.log([row])
-    attempt.finish("finished")
+    with hasty():
+        attempt.finish("finished")
     assert len(warnings()) == 1
     assert "W&B" in warnings()[0]
     assert on_disk(tmp_path) == sorted(WHOLE)
@@ -115,7 +119,6 @@ def test_a_server_in_trouble_at_the_start_costs_one_warning_and_everything_is_ke
     assert folder.startswith("offline-run-")
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("kind", ["hangs", "401", "503"])
 def test_a_server_in_trouble_in_the_middle_costs_one_warning_and_everything_is_kept(
     server: Server, warnings: Callable[[], list[str]], caplog: pytest.LogCaptureFixture, tmp_path: Path, kind: str
@@ -123,20 +126,21 @@ def test_a_server_in_trouble_in_the_middle_costs_one_warning_and_everything_is_k
     attempt = under_way(tmp_path, caplog)
     trouble(server, kind)
     attempt.log(ROWS[2:])
-    attempt.finish("finished")
+    with hasty():
+        attempt.finish("finished")
     assert len(warnings()) == 1
     assert on_disk(tmp_path) == sorted(WHOLE)
     assert on_server(server) == sorted(WHOLE)[:4]
 
 
-@pytest.mark.usefixtures("hasty")
 def test_what_a_run_could_not_send_is_sent_by_its_next_attempt(
     server: Server, warnings: Callable[[], list[str]], tmp_path: Path
 ) -> None:
     server.status = 503
     first = start(tmp_path)
     first.log(ROWS[:3])
-    first.finish("preempted")
+    with hasty():
+        first.finish("preempted")
     server.status = None
     second = start(tmp_path, kept=2)
     second.log(ROWS[2:])
@@ -146,7 +150,6 @@ def test_what_a_run_could_not_send_is_sent_by_its_next_attempt(
     assert not list(tmp_path.glob("wandb/offline-run-*/*.wandb")), "`wandb sync` would send its rows again"
 
 
-@pytest.mark.usefixtures("hasty")
 def test_what_a_run_could_not_send_is_sent_once_by_wandb_sync(server: Server, tmp_path: Path) -> None:
     first = start(tmp_path)
     first.log(ROWS[:2])
@@ -154,7 +157,8 @@ def test_what_a_run_could_not_send_is_sent_once_by_wandb_sync(server: Server, tm
     server.status = 503
     second = start(tmp_path, kept=2)
     second.log(ROWS[2:4])
-    second.finish("preempted")
+    with hasty():
+        second.finish("preempted")
     server.status = None
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     environment = {name: value for name, value in os.environ.items() if name != "WANDB_MODE"}
@@ -166,7 +170,6 @@ def test_what_a_run_could_not_send_is_sent_once_by_wandb_sync(server: Server, tm
     assert on_server(server) == sorted(WHOLE)
 
 
-@pytest.mark.usefixtures("hasty")
 def test_a_step_never_waits_for_a_server_that_hangs(server: Server, tmp_path: Path) -> None:
     server.hangs = True
     began = time.monotonic()
@@ -178,7 +181,8 @@ def test_a_step_never_waits_for_a_server_that_hangs(server: Server, tmp_path: Pa
         began = time.thread_time()
         attempt.logger.log([row])
         waits.append(time.thread_time() - began)
-    attempt.finish("interrupted")
+    with hasty():
+        attempt.finish("interrupted")
     assert max(waits[1:]) < 0.1
     assert waits[0] < 5.0
     assert sorted(row["updates"] for row in _rows(tmp_path)) == list(range(1, 2000))
@@ -189,7 +193,6 @@ def _rows(directory: Path) -> Iterator[dict[str, float]]:
         yield from wandb_files.history(path)
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the processes in /proc")
 @pytest.mark.parametrize("victim", ["wandb-core", "sender"])
 def test_a_run_outlives_the_processes_of_wandb(
@@ -199,7 +202,8 @@ def test_a_run_outlives_the_processes_of_wandb(
     attempt = under_way(tmp_path, caplog)
     os.kill(_process(victim), signal.SIGKILL)
     attempt.log(ROWS[2:])
-    attempt.finish("finished")
+    with hasty():
+        attempt.finish("finished")
     assert len(warnings()) == 1
     assert on_disk(tmp_path) == sorted(WHOLE)
 
