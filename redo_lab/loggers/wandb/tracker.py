@@ -11,14 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redo_lab.config import ConfigError, require
 from redo_lab.loggers.wandb import labels, login
 from redo_lab.loggers.wandb.process import News, Process
-
-if TYPE_CHECKING:
-    from redo_lab.types import Row
+from redo_lab.types import Logger, Row
 
 LOG = logging.getLogger("redo_lab")
 
@@ -42,7 +40,7 @@ class Mode(Enum):
     offline = "offline"
 
 
-class Wandb:
+class Wandb(Logger):
     """A W&B run whose history rows are those of metrics.csv, with env_steps, updates and frames as axes.
 
     A process of its own sends them, so whatever W&B does, training goes on: with one warning, and with all that W&B did
@@ -122,7 +120,7 @@ class Wandb:
 
     def _keep(self, word: str, end: float) -> None:
         """What W&B's files do not have yet is an offline run."""
-        self._news.warn(f"no answer in {self._timeout:g} s")
+        self._news.warn(f"no answer in {FIRST_WAIT * self._timeout:g} s")
         self._process = Process({**self._order, "mode": Mode.offline.value}, self._news)
         self._process.say(word)
         if self._process.done(end - time.monotonic()):
