@@ -105,8 +105,9 @@ def _identity(plain: Mapping[str, Any], axes: Mapping[str, Any], study: Blueprin
 
 
 def check_machine(checked: CheckedRun) -> None:
-    """This machine has the memory and the device; raises ConfigError if not."""
+    """This machine has the memory, the device and the tracker's login; raises ConfigError if not."""
     checked.study.check_machine()
+    checked.logger.cls.check_start(checked.logger.config)
     device = checked.config.device
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")

@@ -300,8 +300,12 @@ class Row:
 class Logger(Protocol):
     """A tracker beside the run directory; it gets the same numbers as metrics.csv."""
 
+    @classmethod
+    def check_start(cls, config: Any) -> None:
+        """Raises ConfigError if a run that starts here and now could not be tracked."""
+
     @abstractmethod
     def log(self, rows: Sequence[Row]) -> None: ...
     @abstractmethod
     def finish(self, state: str) -> None:
-        """`state`: finished, interrupted or failed."""
+        """`state`: finished, interrupted, preempted or failed."""

@@ -42,9 +42,7 @@ def execute(directory: Path) -> State:
         lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
             with failing(directory, lease, about.of(run)):
-                tracker = checked.logger.build(
-                    directory=directory, run=run, config_tree=tree, frame_skip=study.frames_per_step
-                )
+                tracker = checked.logger.build(directory=directory, run=run, config_tree=tree)
                 attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)

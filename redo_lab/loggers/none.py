@@ -24,7 +24,6 @@ class NoLogger(Logger):
         directory: Path,
         run: Mapping[str, Any],
         config_tree: Mapping[str, Any],
-        frame_skip: int,
     ) -> None:
         pass
 

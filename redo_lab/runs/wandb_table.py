@@ -98,7 +98,7 @@ def _record(run: Found, metrics: pl.DataFrame) -> RunRecord:
         "experiment": made.get("experiment", "unknown"),
         "state": run.state,
         "env_steps": metrics["env_steps"].max() or 0,
-        "planned_env_steps": made.get("env_steps", 0),
+        "planned_env_steps": made.get("env_steps", made.get("total", 0)),
         "updates": metrics["updates"].max() or 0,
         "error": None,
         "commit": git.get("commit"),

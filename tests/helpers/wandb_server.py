@@ -12,12 +12,18 @@ HISTORY = "wandb-history.jsonl"
 
 
 class Server:
-    """Runs in a thread; history: run id → the lines of its history, by their offsets; refuses: takes none for now."""
+    """Runs in a thread; history: run id → the lines of its history, by their offsets.
+
+    status: the HTTP error that every request gets; stream_status: that of new rows alone; hangs: nothing is answered.
+    """
 
     def __init__(self) -> None:
         self.history: dict[str, dict[int, str]] = {}
         self.configs: dict[str, str] = {}
-        self.refuses = False
+        self.status: int | None = None
+        self.stream_status: int | None = None
+        self.hangs = False
+        self.closed = threading.Event()
         handler = type("Bound", (_Handler,), {"server_state": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -25,6 +31,7 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
+        self.closed.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -88,26 +95,38 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self._send({})
+        if not self._failed():
+            self._send({})
 
     def do_PUT(self) -> None:
         self._body()
-        self._send({})
+        if not self._failed():
+            self._send({})
 
     def do_POST(self) -> None:
         body = self._body()
+        if self._failed():
+            return
         if self.path == "/graphql":
             asked = json.loads(body)
             operation = asked.get("operationName") or ""
             self._send({"data": self.server_state.answer(operation, asked.get("variables") or {})})
-        elif self.path.endswith("/file_stream") and self.server_state.refuses:
-            self.send_error(503)
         elif self.path.endswith("/file_stream"):
             sent = json.loads(body)
             self.server_state.take(self.path.split("/")[-2], sent.get("files") or {})
             self._send({"exitcode": None, "limits": {}})
         else:
             self._send({})
+
+    def _failed(self) -> bool:
+        state = self.server_state
+        if state.hangs:
+            state.closed.wait()
+            return True
+        status = state.status or (state.stream_status if self.path.endswith("/file_stream") else None)
+        if status is not None:
+            self.send_error(status)
+        return status is not None
 
     def _body(self) -> bytes:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

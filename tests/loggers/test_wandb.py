@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-import pty
 import struct
 import subprocess
 import sys
@@ -21,10 +19,16 @@ from wandb.proto import wandb_internal_pb2
 
 from redo_lab.config import ConfigError, build, parse
 from redo_lab.loggers.none import NoLogger
-from redo_lab.loggers.wandb import IDENTITY, Mode, Wandb, cell, known, tags, wandb_id
-from redo_lab.runs.record import Record
+from redo_lab.loggers.wandb import Mode, Wandb, labels, login
+from redo_lab.loggers.wandb.history import known
+from redo_lab.loggers.wandb.labels import group, safe_id, tags
+from redo_lab.loggers.wandb.tracker import IDENTITY
+from redo_lab.plan import CheckedRun, check_machine
 from redo_lab.types import Logger, Row
+from tests.helpers.composing import composed
+from tests.helpers.tracked import Tracked
 
+KEY = "0123456789abcdef" * 2 + "01234567"
 CONF = Path(__file__).parent.parent.parent / "conf" / "logger"
 AXES = {
     "agent": "dqn",
@@ -40,6 +44,7 @@ RUN = {
     "experiment": "e",
     "axes": AXES,
     "env_steps": 300,
+    "frames_per_step": 4,
     "identity": "ab12",
     "git": {"commit": "c0ffee", "dirty": False},
     "versions": {"redo_lab": "0.1.0", "torch": "2.13.0"},
@@ -59,11 +64,14 @@ def node(name: str) -> dict[str, Any]:
 
 
 def start(name: str, directory: Path, run_id: str = "dqn-breakout-ab12") -> Logger:
-    logger = build(
-        node(name), "logger", directory=directory, run={**RUN, "run_id": run_id}, config_tree=CONFIG_TREE, frame_skip=4
-    )
+    logger = build(node(name), "logger", directory=directory, run={**RUN, "run_id": run_id}, config_tree=CONFIG_TREE)
     assert isinstance(logger, (Wandb, NoLogger))
     return logger
+
+
+def tracked(directory: Path, run_id: str = "dqn-breakout-ab12", kept: int = 0) -> Tracked:
+    """An attempt with W&B offline, which goes on after `kept` moments."""
+    return Tracked(directory, start("wandb_offline", directory, run_id), kept)
 
 
 def records(directory: Path) -> Iterator[wandb_internal_pb2.Record]:
@@ -104,13 +112,10 @@ def history_of(found: Iterator[wandb_internal_pb2.Record]) -> list[dict[str, flo
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory in which ROWS went to both the record and an offline W&B run."""
     directory = tmp_path_factory.mktemp("run")
-    record = Record.create(directory, "", {})
-    logger = start("wandb_offline", directory)
+    attempt = tracked(directory)
     for rows in (ROWS[:2], ROWS[2:]):
-        record.append(rows)
-        logger.log(rows)
-    record.close()
-    logger.finish("finished")
+        attempt.log(rows)
+    attempt.finish("finished")
     return directory
 
 
@@ -134,9 +139,18 @@ def test_the_offline_file_holds_the_same_numbers_as_metrics_csv(finished: Path) 
     assert sorted(logged) == sorted(written)
 
 
-def test_each_row_is_logged_once_with_its_three_clocks(finished: Path) -> None:
+def test_each_moment_is_logged_once_with_its_three_clocks(finished: Path) -> None:
     clocks = [(row["env_steps"], row["updates"], row["frames"]) for row in history(finished)]
-    assert clocks == [(100, 25, 400), (200, 50, 800), (200, 50, 800)]
+    assert sorted(set(clocks)) == [(100, 25, 400), (200, 50, 800)]
+
+
+def test_a_study_without_frames_has_no_such_axis(tmp_path: Path) -> None:
+    run = {key: value for key, value in RUN.items() if key != "frames_per_step"}
+    logger = build(node("wandb_offline"), "logger", directory=tmp_path, run=run, config_tree={})
+    attempt = Tracked(tmp_path, logger)
+    attempt.log(ROWS[:1])
+    attempt.finish("finished")
+    assert [set(row) - set(ROWS[0].values) for row in history(tmp_path)] == [{"env_steps", "updates"}]
 
 
 def test_every_metric_is_drawn_against_env_steps_and_the_clocks_are_hidden(finished: Path) -> None:
@@ -147,13 +161,12 @@ def test_every_metric_is_drawn_against_env_steps_and_the_clocks_are_hidden(finis
 
 def test_the_run_is_found_by_its_cell_and_its_config(finished: Path) -> None:
     (run,) = [record.run for record in records(finished) if record.HasField("run")]
-    assert (run.run_id, run.project, run.entity) == ("dqn-breakout-ab12", "redo_lab", "")
+    assert (run.run_id, run.project, run.entity) == ("e.dqn-breakout-ab12", "redo_lab", "")
     assert run.run_group == "dqn-atari-breakout-rr0.25-redo-smoke"
     assert run.display_name == "dqn-atari-breakout-rr0.25-redo-smoke-seed3"
-    assert run.job_type == "redo"
     assert sorted(run.tags) == ["atari", "breakout", "dqn", "redo", "rr0.25", "smoke"]
     config = {item.key: json.loads(item.value_json) for item in run.config.update if item.key != "_wandb"}
-    run = {**{key: RUN.get(key) for key in IDENTITY}, "run_id": "dqn-breakout-ab12"}
+    run = {**{key: RUN[key] for key in IDENTITY if key in RUN}, "run_id": "dqn-breakout-ab12"}
     assert config == {**CONFIG_TREE, "axes": AXES, "run": run}
 
 
@@ -171,9 +184,9 @@ def test_the_last_value_of_a_dotted_name_is_in_the_summary(finished: Path) -> No
 def test_a_run_that_ends_badly_is_marked(
     tmp_path: Path, state: str, exit_code: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logger = start("wandb_offline", tmp_path)
-    logger.log(ROWS[:1])
-    logger.finish(state)
+    attempt = tracked(tmp_path)
+    attempt.log(ROWS[:1])
+    attempt.finish(state)
     assert [record.exit.exit_code for record in records(tmp_path) if record.HasField("exit")] == [exit_code]
     assert len(history(tmp_path)) == 1
     assert capfd.readouterr() == ("", "")
@@ -181,11 +194,11 @@ def test_a_run_that_ends_badly_is_marked(
 
 def test_runs_after_one_another_in_one_process_stay_apart(tmp_path: Path) -> None:
     for run_id, rows in (("first", ROWS[:1]), ("second", ROWS[1:])):
-        logger = start("wandb_offline", tmp_path / run_id, run_id)
-        logger.log(rows)
-        logger.finish("finished")
-    assert len(history(tmp_path / "first")) == 1
-    assert len(history(tmp_path / "second")) == 2
+        attempt = tracked(tmp_path / run_id, run_id)
+        attempt.log(rows)
+        attempt.finish("finished")
+    assert [row["env_steps"] for row in history(tmp_path / "first")] == [100]
+    assert {row["env_steps"] for row in history(tmp_path / "second")} == {200}
 
 
 @pytest.fixture
@@ -195,42 +208,51 @@ def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _fresh_login() -> None:
+    login.problem.cache_clear()
+
+
 @pytest.mark.usefixtures("logged_out")
 def test_online_without_a_login_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"wandb login.*logger=wandb_offline"):
-        start("wandb", tmp_path)
+        Wandb.check_start(parse(node("wandb"), "logger"))
     assert not (tmp_path / "wandb").exists()
 
 
 @pytest.mark.usefixtures("logged_out")
-def test_online_without_a_login_asks_nothing_on_a_terminal(tmp_path: Path) -> None:
-    code = (
-        "import pathlib; from redo_lab.loggers.wandb import Mode, Wandb;"
-        f"Wandb(Wandb.Config(Mode.online, 'p', None), directory=pathlib.Path({str(tmp_path)!r}),"
-        f" run={RUN!r}, config_tree={{}}, frame_skip=4)"
-    )
-    ours, theirs = pty.openpty()
-    try:
-        subprocess.run(
-            [sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, check=False, timeout=10
-        )
-        shown = os.read(ours, 100_000).decode()
-    finally:
-        os.close(ours)
-        os.close(theirs)
-    assert "not logged in" in shown
-    assert "choice" not in shown
+def test_a_key_in_the_environment_or_in_netrc_is_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", "http://localhost")
+    (tmp_path / "netrc").write_text(f"machine localhost login user password {KEY}\n")
+    (tmp_path / "netrc").chmod(0o600)
+    Wandb.check_start(parse(node("wandb"), "logger"))
+    login.problem.cache_clear()
+    (tmp_path / "netrc").unlink()
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    Wandb.check_start(parse(node("wandb"), "logger"))
 
 
-def test_a_mistake_that_wandb_refuses_is_a_config_error(tmp_path: Path) -> None:
-    parts: dict[str, Any] = {"run": RUN, "config_tree": {}, "frame_skip": 4}
-    with pytest.raises(ConfigError, match="project"):
-        build(node("wandb_offline") | {"project": "a/b"}, "logger", directory=tmp_path, **parts)
+@pytest.mark.usefixtures("logged_out")
+def test_a_plan_asks_for_the_login_where_the_run_is_to_start() -> None:
+    checked = CheckedRun.of(composed("logger=wandb")[0])
+    with pytest.raises(ConfigError, match="wandb login"):
+        check_machine(checked)
+
+
+@pytest.mark.usefixtures("logged_out")
+def test_offline_needs_no_login() -> None:
+    Wandb.check_start(parse(node("wandb_offline"), "logger"))
+
+
+@pytest.mark.parametrize("project", ["a/b", "", "x" * 129])
+def test_a_project_that_wandb_would_refuse_is_a_config_error(project: str) -> None:
+    with pytest.raises(ConfigError, match=r"logger\.project"):
+        parse(node("wandb_offline") | {"project": project}, "logger")
 
 
 @pytest.mark.parametrize(("name", "mode"), [("wandb", Mode.online), ("wandb_offline", Mode.offline)])
 def test_the_shipped_configs_differ_in_mode_only(name: str, mode: Mode) -> None:
-    assert parse(node(name), "logger") == Wandb.Config(mode=mode, project="redo_lab", entity=None)
+    assert parse(node(name), "logger") == Wandb.Config(mode=mode, project="redo_lab", entity=None, timeout_seconds=30)
 
 
 def test_a_wrong_mode_is_refused() -> None:
@@ -245,13 +267,19 @@ def test_no_logger_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_tracker_wandb_is_not_imported() -> None:
-    code = "import sys, redo_lab.loggers.none; assert 'wandb' not in sys.modules"
+@pytest.mark.parametrize("module", ["none", "wandb"])
+def test_training_never_imports_wandb(module: str) -> None:
+    code = f"import sys, redo_lab.loggers.{module}; assert 'wandb' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_seeds_share_a_cell_and_any_other_axis_changes_it() -> None:
-    assert cell(AXES | {"seed": 4}) == cell(AXES)
+def test_the_sender_never_imports_torch() -> None:
+    code = "import sys, redo_lab.loggers.wandb.sender; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_seeds_share_a_group_and_any_other_axis_changes_it() -> None:
+    assert group(AXES | {"seed": 4}) == group(AXES)
     others = {
         "agent": "drq",
         "suite": "minatar",
@@ -260,27 +288,46 @@ def test_seeds_share_a_cell_and_any_other_axis_changes_it() -> None:
         "recycler": "none",
         "scale": "paper",
     }
-    assert len({cell(AXES), *(cell(AXES | {axis: other}) for axis, other in others.items())}) == 7
+    assert len({group(AXES), *(group(AXES | {axis: other}) for axis, other in others.items())}) == 7
     assert "rr1" in tags(AXES | {"replay_ratio": 1.0})
 
 
+def test_tags_are_those_of_any_study() -> None:
+    axes = {"data": "digits", "label_noise": 0.5, "width": 2, "augment": True, "schedule": None, "seed": 3}
+    assert tags(axes) == ["digits", "ln0.5", "w2", "atrue", "snone"]
+
+
+def test_the_name_of_a_run_is_the_one_in_run_json(tmp_path: Path) -> None:
+    assert labels.name({"axes": AXES, "name": "dqn breakout rr1 redo s0"}) == "dqn breakout rr1 redo s0"
+    assert labels.name({"axes": AXES}) == f"{group(AXES)}-seed3"
+
+
+def test_one_run_in_two_experiments_has_two_ids(tmp_path: Path) -> None:
+    ids = {labels.run_id(tmp_path, RUN | {"experiment": experiment}) for experiment in ("one", "two")}
+    assert len(ids) == 2
+
+
+def test_a_run_keeps_the_id_that_wandb_has_for_it(finished: Path) -> None:
+    assert labels.run_id(finished, RUN | {"experiment": "other"}) == "e.dqn-breakout-ab12"
+
+
 def test_ids_and_tags_keep_to_the_limits_of_wandb_and_stay_distinct() -> None:
-    assert wandb_id("dqn-breakout-0.25_ab") == "dqn-breakout-0.25_ab"
-    odd = [wandb_id(name) for name in ("a/b", "a:b", "a-b", "x" * 200, "x" * 201)]
+    assert safe_id("dqn-breakout-0.25_ab") == "dqn-breakout-0.25_ab"
+    odd = [safe_id(name) for name in ("a/b", "a:b", "a-b", "x" * 200, "x" * 201)]
     assert len(set(odd)) == 5
     assert all(len(name) <= 128 and not set(name) & set(":;,#?/'") for name in odd)
     long = AXES | {"recycler": "+".join(["weight_decay"] * 12), "game": "g" * 100}
     assert all(len(tag) <= 64 for tag in tags(long))
-    assert len(cell(long)) <= 128
+    assert len(group(long)) <= 128
 
 
 def test_a_resumed_run_sends_every_row_once(tmp_path: Path) -> None:
     rows = [Row(10 * i, i, {"train/loss": float(i), "train/q": -float(i)}) for i in range(1, 7)]
-    first = start("wandb_offline", tmp_path)
+    first = tracked(tmp_path)
     first.log(rows[:3])
     first.log([Row(40, 4, {"train/loss": 4.0})])  # died in the middle of a moment
     first.finish("preempted")
-    second = start("wandb_offline", tmp_path)  # from a checkpoint after the first row
+    second = tracked(tmp_path, kept=1)  # from a checkpoint after the first row
     second.log(rows[1:4])
     second.log(rows[4:])
     second.finish("finished")
@@ -288,75 +335,27 @@ def test_a_resumed_run_sends_every_row_once(tmp_path: Path) -> None:
     sent = [(row["env_steps"], name, row[name]) for path in paths for row in history_of(records_of(path))
             for name in ("train/loss", "train/q") if name in row]  # fmt: skip
     assert sorted(sent) == sorted((row.env_steps, name, value) for row in rows for name, value in row.values.items())
-    assert {path.name for path in paths} == {"run-dqn-breakout-ab12.wandb"}
-
-
-DIES = """
-import logging, os, signal, sys, time
-from pathlib import Path
-from tests.loggers.test_wandb import ROWS, start
-from redo_lab.runs.record import Record
-logging.basicConfig(level=logging.WARNING, format="%(message)s")
-directory = Path(sys.argv[1])
-record, logger = Record.create(directory, "", {}), start("wandb_offline", directory)
-def both(rows):
-    record.append(rows)
-    logger.log(rows)
-both(ROWS[:1])
-time.sleep(1)
-for entry in Path("/proc").glob("[0-9]*/stat"):
-    text = entry.read_text()
-    if "wandb" in text.partition(")")[0] and int(text.rpartition(")")[2].split()[1]) == os.getpid():
-        os.kill(int(entry.parent.name), signal.SIGKILL)
-        killed = True
-assert killed
-time.sleep(0.5)
-for row in ROWS[1:]:
-    time.sleep(0.2)
-    both([row])
-logger.finish("preempted")
-print("went on")
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for the process in /proc")
-def test_a_run_outlives_wandbs_process_and_its_next_attempt_sends_what_is_missing(tmp_path: Path) -> None:
-    """Slurm sends SIGTERM to every process of a job, W&B's too."""
-    here = Path(__file__).parent.parent.parent
-    alone = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
-    done = subprocess.run(
-        [sys.executable, "-c", DIES, str(tmp_path)], cwd=here, env=alone, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.endswith("went on\n"), done.stderr
-    assert done.stderr.count("W&B gets nothing more until this run is started again") == 1
-    again = start("wandb_offline", tmp_path)
-    again.log([Row(300, 75, {"train/loss": 3.0})])
-    again.finish("finished")
-    sent = [
-        (row["env_steps"], name, number(row[name]))
-        for path in tmp_path.glob("wandb/offline-run-*/run-*.wandb")
-        for row in history_of(records_of(path))
-        for name in row
-        if name not in ("env_steps", "updates", "frames")
-    ]
-    all_rows = [*ROWS, Row(300, 75, {"train/loss": 3.0})]
-    assert sorted(sent) == sorted(
-        (row.env_steps, name, number(value)) for row in all_rows for name, value in row.values.items()
-    )
+    assert {path.name for path in paths} == {"run-e.dqn-breakout-ab12.wandb"}
 
 
 def test_online_only_the_rows_that_the_server_has_count_as_sent(tmp_path: Path) -> None:
-    logger = start("wandb_offline", tmp_path)
-    for row in ROWS:
-        logger.log([row])
-    logger.finish("preempted")
-    assert set(known(tmp_path, None)) == {(100, 25), (200, 50)}
-    assert "evaluation/return" in known(tmp_path, 3)[200, 50]
-    assert "evaluation/return" not in known(tmp_path, 2)[200, 50]
+    rows = [ROWS[0], Row(200, 50, {"train/loss": 2.0}), Row(210, 52, {"train/loss": 2.1})]
+    attempt = tracked(tmp_path)
+    attempt.log(rows)
+    attempt.finish("preempted")
+    everything = {(100, 25), (200, 50), (210, 52)}
+    assert set(known(tmp_path, None)) == everything
+    assert known(tmp_path, 3) == {}, "an offline run that was not synced is not on the server"
+    (folder,) = tmp_path.glob("wandb/offline-run-*")
+    folder.rename(folder.with_name(folder.name.removeprefix("offline-")))
+    assert set(known(tmp_path, 3)) == everything
+    assert set(known(tmp_path, 2)) == {(100, 25), (200, 50)}
     assert set(known(tmp_path, 1)) == {(100, 25)}
     assert known(tmp_path, 0) == {}
     # A second attempt from the server's first row on: what the first one had after it never arrived.
-    again = start("wandb_offline", tmp_path)
+    again = tracked(tmp_path, kept=3)
     again.log([Row(300, 75, {"train/loss": 3.0})])
     again.finish("finished")
-    assert set(known(tmp_path, 3)) == {(300, 75)}
+    (second,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    second.with_name(f"{second.name}.syncstate").write_text('{"starting_step": 1}')
+    assert set(known(tmp_path, 2)) == {(100, 25), (300, 75)}

@@ -16,15 +16,15 @@ from redo_lab.types import Row
 from tests.helpers.wandb_server import Server
 
 ROWS = [Row(10 * i, i, {"train/loss": float(i), "train/q": -float(i)}) for i in range(1, 7)]
-RUN_ID = "dqn-breakout-ab12"
+RUN_ID = "e.dqn-breakout-ab12"
 ATTEMPT = """
 import sys
 from pathlib import Path
-from redo_lab.runs.record import Record
+from tests.helpers.tracked import Tracked
 from tests.loggers.test_wandb import start
 from tests.loggers.test_wandb_online import ROWS
 directory, first, how = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-logger = start("wandb", directory)
+logger = Tracked(directory, start("wandb", directory), kept=first)
 for row in ROWS[first:]:
     logger.log([row])
     print(row.updates, flush=True)
@@ -91,14 +91,14 @@ def test_a_killed_run_is_continued_without_a_gap_or_a_double(server: Server, tmp
         assert process.stdout.readline().strip() == str(number), process.stderr
         if number == 4 - lost:
             wait_until(lambda: len(server.rows(RUN_ID)) == 4 - lost)
-            server.refuses = True
+            server.stream_status = 503
         if number < 4:
             process.stdin.write("\n")
             process.stdin.flush()
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    server.refuses = False
+    server.stream_status = None
     assert len(server.rows(RUN_ID)) == 4 - lost
 
     again = attempt(server, tmp_path, 1, "runs")

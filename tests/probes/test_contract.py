@@ -31,10 +31,10 @@ MLP = {"_target_": "redo_lab.networks.mlp.MLP", "hidden": [12, 8], "width": 1.0,
 def shipped(group: str, name: str, **changes: object) -> dict[str, Any]:
     """The node of the part in conf, resolved, with those of its numbers changed that it has."""
     register_resolvers()
-    config = OmegaConf.load("conf/config.yaml")
+    study = OmegaConf.load("conf/study/online.yaml")
     file = OmegaConf.load(Path("conf") / group / f"{name}.yaml")
     scale = OmegaConf.load("conf/scale/paper.yaml").scale
-    root = OmegaConf.create({"scale": scale, "shared": config.shared, "node": file.get(group, file)})
+    root = OmegaConf.create({"scale": scale, "shared": study.shared, "node": file.get(group, file)})
     raw = OmegaConf.to_container(root.node, resolve=False)
     assert isinstance(raw, dict)
     root.node = {key: changes.get(str(key), value) for key, value in raw.items()}

@@ -46,9 +46,8 @@ def make(root: Path, seed: int, state: str = "finished", attempts: int = 1) -> P
     (directory / "status.json").write_text(json.dumps(status))
     parts = [ROWS] if attempts == 1 else [ROWS[:2], ROWS[2:]]
     for number, rows in enumerate(parts, start=1):
-        logger = Wandb(
-            Wandb.Config(Mode.offline, "p", None), directory=directory, run=run, config_tree=tree, frame_skip=4
-        )
+        config = Wandb.Config(Mode.offline, "p", None, timeout_seconds=30)
+        logger = Wandb(config, directory=directory, run=run, config_tree=tree)
         for row in rows:
             record.append([row])
             logger.log([row])

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import require
-from redo_lab.types import Action, Discrete, EnvSpec, Step
+from redo_lab.types import Action, Discrete, Env, EnvSpec, Step
 
 
-class Corridor:
+class Corridor(Env):
     """Walk right along `length` cells; a step goes astray now and then."""
 
     @dataclass

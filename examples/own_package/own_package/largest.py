@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
 
 
-class Largest:
+class Largest(Probe[Learner]):
     """max |w| of each layer's incoming weights, every `period_updates`."""
 
     @dataclass
@@ -21,11 +21,11 @@ class Largest:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """largest/<layer>."""
         if counters.updates % self.config.period_updates:
             return {}
-        return {f"largest/{layer.name}": layer.layer.weight.detach().abs().max() for layer in agent.hidden_layers()}
+        return {f"largest/{layer.name}": layer.layer.weight.detach().abs().max() for layer in learner.hidden_layers()}
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: each measurement stands alone."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from redo_lab.types import Agent, Counters, Metrics, Sampler
+from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
 
 
-class Noise:
+class Noise(Recycler):
     """Every `period_updates`, each weight of each online network is moved by a normal draw times `scale`."""
 
     @dataclass
@@ -25,11 +25,11 @@ class Noise:
         self.config, self.name, self.generator = config, name, generator
 
     @torch.no_grad()
-    def after_update(self, agent: Agent, counters: Counters, sample: Sampler) -> Metrics:
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
         """Moves the weights when due; logs by how much."""
         if counters.updates % self.config.period_updates:
             return {}
-        weights = [weight for network in agent.networks() for weight in network.online.parameters()]
+        weights = [weight for network in learner.networks() for weight in network.online.parameters()]
         moves = [torch.empty_like(weight).normal_(generator=self.generator) * self.config.scale for weight in weights]
         torch._foreach_add_(weights, moves)
         return {f"{self.name}/norm": torch.stack([move.norm() for move in moves]).norm()}

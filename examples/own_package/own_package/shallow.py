@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.networks.parts import Weights, check_rank, initialise
+from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
-class Shallow(nn.Module):
+class Shallow(nn.Module, Torso):
     """`features` tanh neurons that read a vector [N, D]."""
 
     @dataclass

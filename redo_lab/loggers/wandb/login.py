@@ -1,0 +1,48 @@
+"""Whether W&B has a key on this machine: asked in a process of its own, so nothing of wandb's stays in ours."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+
+SECONDS = 20
+LOGGED_OUT = 3
+
+
+@functools.cache
+def problem() -> str | None:
+    """Why W&B can't log in here, None if it can. No server is asked."""
+    command = [sys.executable, "-P", "-m", "redo_lab.loggers.wandb.login"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() if done.returncode == LOGGED_OUT else None
+
+
+def without_key(text: str) -> str:
+    """`text` with W&B's key left out."""
+    key = os.environ.get("WANDB_API_KEY")
+    return text.replace(key, "…") if key else text
+
+
+def main() -> int:
+    """LOGGED_OUT, with the reason on standard output, where there is no key in the environment, netrc or settings."""
+    import wandb
+
+    try:
+        wandb.setup(wandb.Settings(mode="online", silent=True))
+        if wandb.login(prompt=False, verify=False):
+            return 0
+        print("not logged in")
+    except wandb.Error as error:
+        print(without_key(str(error).splitlines()[0]))
+    return LOGGED_OUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
