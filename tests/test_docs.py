@@ -16,8 +16,10 @@ from omegaconf import OmegaConf
 from redo_lab.cli import main
 from redo_lab.config import build, parse, target_of
 from redo_lab.launch.sweep_file import SweepFile
+from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.types import Counters
+from tests.helpers.agents import batches, tiny
 from tests.helpers.networks import q_network
 from tests.helpers.studies import make_run
 
@@ -34,7 +36,10 @@ from torch import Tensor
 from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.surgery import Surgery, reader_columns, recycle
-from redo_lab.types import Action, Agent, Counters, Discrete, EnvSpec, Metrics, Sampler, Step
+from redo_lab.neurons.layers import Network
+from redo_lab.types import (
+    Action, Counters, Discrete, EnvSpec, Learner, Metrics, Recycler, Regulariser, Sampler, Step, Transition
+)
 """
 
 
@@ -56,6 +61,7 @@ def example(heading: str, language: str) -> str:
 def _modules(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, heading in (
         ("redo_lab.recyclers.weakest", "A recycling method"),
+        ("redo_lab.regularisers.parseval", "A regulariser"),
         ("redo_lab.envs.chain", "An environment"),
     ):
         module = types.ModuleType(name)
@@ -92,6 +98,21 @@ def test_the_recycler_of_the_docs_recycles_the_neurons_with_the_weakest_outgoing
     changed = (first.layer.weight != before).any(dim=1).nonzero().flatten().tolist()
     assert changed == [3]
     assert first.readers[0].layer.weight[:, 3].abs().sum() == 0
+
+
+@pytest.mark.usefixtures("_modules")
+def test_the_regulariser_of_the_docs_pulls_the_rows_of_dense_layers_towards_orthogonal_ones() -> None:
+    node = OmegaConf.to_container(OmegaConf.create(example("A regulariser", "yaml")))
+    agent = tiny("sac", learning_rate=0.01)
+    part = build(node, "regularisers.parseval", name="parseval", learner=agent, generator=None)  # type: ignore[arg-type]
+    hooks = Hooks([(part, None)])  # type: ignore[list-item]
+    agent.update(batches("sac", 1)[0], hooks)
+    first = dict(hooks.penalties)
+    by_hand = [layer.layer.weight for layer in tiny("sac").networks()[1].hidden]
+    distances = [(w @ w.T - torch.eye(len(w))).square().sum().item() for w in by_hand]
+    assert first["parseval/penalty_critic1"].item() == pytest.approx(1e-3 * sum(distances), rel=1e-5)
+    assert first.keys() == {f"parseval/penalty_{network}" for network in ("actor", "critic1", "critic2")}
+    assert torch.autograd.grad(part.loss(agent.networks()[0], None, None), agent.actor.torso.dense[0].weight)[0].any()
 
 
 @pytest.mark.usefixtures("_modules")

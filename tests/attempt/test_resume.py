@@ -28,6 +28,13 @@ RUNS = {
     "dqn minatar redo": ["env=minatar/breakout", "replay_ratio=1", "recycler=redo"],
     "dqn minatar continual_backprop": ["env=minatar/seaquest", "replay_ratio=0.5", "recycler=continual_backprop"],
     "dqn minatar prune": ["env=minatar/asterix", "replay_ratio=1", "recycler=prune", "recyclers.prune.threshold=0.3"],
+    "dqn minatar redo l2_init norm": [
+        "env=minatar/freeway",
+        "replay_ratio=0.5",
+        "recycler=redo",
+        "regulariser=[l2_init,weight_decay]",
+        "network.norm=layer",
+    ],
 }
 SLOW_RUNS = {
     "dqn atari redo": ["env=atari/seaquest", "replay_ratio=0.5", "recycler=redo", "network.width=0.25"],

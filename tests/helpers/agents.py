@@ -48,7 +48,7 @@ def tiny(name: str, seed: int = 0, **overrides: object) -> Any:
 
 def batches(name: str, count: int, size: int = 8) -> list[Transition]:
     """`count` synthetic batches, always the same; the last transition of each is terminal."""
-    return [_batch(spec_of(name), size, seed) for seed in range(count)]
+    return [batch_of(spec_of(name), size, seed) for seed in range(count)]
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-def _batch(spec: EnvSpec, size: int, seed: int) -> Transition:
+def batch_of(spec: EnvSpec, size: int, seed: int) -> Transition:
     generator = torch.Generator().manual_seed(seed)
     discount = torch.full((size,), 0.99)
     discount[-1] = 0

@@ -1,4 +1,4 @@
-"""The three contracts that prove a declaration of hidden layers, for any network. Each raises AssertionError."""
+"""The contracts that prove a declaration of hidden layers, for any network. Each raises AssertionError."""
 
 from __future__ import annotations
 
@@ -54,6 +54,28 @@ def check_owner(layers: Sequence[HiddenLayer], forward: Forward) -> None:
             if bias is not None and saved[1] is not None:
                 bias.copy_(saved[1])
             assert torch.equal(before, after), f"{layer.name}: something else reads the weights of neuron {neuron}"
+            assert not torch.equal(before, noisy), f"{layer.name}: neuron {neuron} does nothing, the test is empty"
+
+
+@torch.no_grad()
+def check_norm(layers: Sequence[HiddenLayer], forward: Forward) -> None:
+    """With neuron i silenced, other gains and offsets of its norm change nothing; with it active, they do.
+
+    Its incoming weights do, through the norm's mean and variance: `check_owner` can't hold there.
+    """
+    for layer in recyclable(layers):
+        assert layer.norm is not None, f"{layer.name} declares no norm"
+        for neuron in _active(layer, forward):
+            saved = layer.norm.weight.clone(), layer.norm.bias.clone()
+            with _silenced(layer, neuron):
+                before = _join(forward())
+                layer.norm.weight[neuron] *= 1.5
+                layer.norm.bias[neuron] += 0.5
+                after = _join(forward())
+            noisy = _join(forward())
+            layer.norm.weight.copy_(saved[0])
+            layer.norm.bias.copy_(saved[1])
+            assert torch.equal(before, after), f"{layer.name}: neuron {neuron} owns other gains and offsets"
             assert not torch.equal(before, noisy), f"{layer.name}: neuron {neuron} does nothing, the test is empty"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from redo_lab.networks.parts import Activation
+from redo_lab.networks.parts import Activation, widened
 from redo_lab.neurons.scores import activations
 from tests.helpers.networks import NODES, q_network, torso
 
@@ -16,6 +16,11 @@ SIZES = {
     "minatar": [16, 128],
     "mlp": [48, 32],
 }
+
+
+def test_a_width_that_gives_no_whole_number_is_rounded_up_as_upstream() -> None:
+    sizes = [(units, width, widened(units, width)) for units, width in ((32, 0.3), (64, 0.01), (512, 0.25))]
+    assert sizes == [(32, 0.3, 10), (64, 0.01, 1), (512, 0.25, 128)]
 
 
 @pytest.mark.parametrize("width", [0.25, 0.5, 1.0, 2.0, 4.0])

@@ -10,8 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.neurons.layers import HiddenLayer, Reader
+from redo_lab.neurons.surgery import recycle
 from tests.helpers.agents import batches, tiny
-from tests.helpers.contracts import check_owner, check_preservation, check_readers, shake
+from tests.helpers.contracts import (
+    SURGERY,
+    check_norm,
+    check_owner,
+    check_preservation,
+    check_readers,
+    recyclable,
+    shake,
+)
 from tests.helpers.networks import NODES, q_network
 
 
@@ -19,6 +28,7 @@ def normal(rows: Tensor, shape: torch.Size, generator: torch.Generator | None) -
     nn.init.normal_(rows, generator=generator)
 
 
+KINDS = ("weight", "bias")
 EVERY = [(name, dueling) for name in NODES for dueling in (False, True)]
 
 
@@ -43,15 +53,60 @@ def test_recycling_dead_neurons_leaves_every_output_bit_identical(name: str, due
     check_preservation(network.hidden_layers(), lambda: [network(obs)])
 
 
+@pytest.mark.parametrize(("name", "dueling"), EVERY)
+def test_under_a_norm_silencing_a_neuron_still_equals_zeroing_its_columns(name: str, dueling: bool) -> None:
+    network, obs = q_network(name, dueling, norm="layer")
+    shake(network)
+    check_readers(network.hidden_layers(), lambda: [network(obs)])
+
+
 @pytest.mark.parametrize("name", NODES)
-def test_every_weight_and_bias_but_the_heads_belongs_to_a_declared_layer(name: str) -> None:
-    network, _ = q_network(name, dueling=True)
-    declared = {id(p) for layer in network.hidden_layers() for p in layer.layer.parameters()}
+def test_under_a_norm_a_silenced_neuron_s_gain_and_offset_are_nobody_else_s(name: str) -> None:
+    network, obs = q_network(name, dueling=True, norm="layer")
+    shake(network)
+    check_norm(network.hidden_layers(), lambda: [network(obs)])
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_recycled_neuron_s_gain_is_1_its_offset_0_and_the_others_keep_theirs(name: str) -> None:
+    network, _ = q_network(name, dueling=True, norm="layer")
+    layers = recyclable(network.hidden_layers())
+    for layer in layers:
+        assert layer.norm is not None
+        nn.init.uniform_(layer.norm.weight, 2.0, 3.0)
+        nn.init.uniform_(layer.norm.bias, 2.0, 3.0)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.0)
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    recycle(layers, [torch.tensor([1]) for _ in layers], [optimizer], SURGERY, torch.Generator())
+    for layer in layers:
+        assert layer.norm is not None
+        gain, offset = layer.norm.weight, layer.norm.bias
+        assert (gain[1] == 1).all()
+        assert (offset[1] == 0).all()
+        assert ((gain >= 2).flatten(1).all(1) if gain.dim() > 1 else gain >= 2).sum() == layer.neurons - 1
+        for parameter in (gain, offset):
+            for moment in ("exp_avg", "exp_avg_sq"):
+                state = optimizer.state[parameter][moment]
+                assert (state[1] == 0).all()
+                assert (state[0] != 0).all()
+
+
+@pytest.mark.parametrize("norm", ["none", "layer"])
+@pytest.mark.parametrize("name", NODES)
+def test_every_weight_and_bias_but_the_heads_belongs_to_a_declared_layer(name: str, norm: str) -> None:
+    network, _ = q_network(name, dueling=True, norm=norm)
+    declared = {id(p) for layer in network.hidden_layers() for module in layer.modules() for p in module.parameters()}
     declared |= {id(p) for head in (network.head, network.value) for p in head.parameters()}
     left = {parameter for parameter, p in network.named_parameters() if id(p) not in declared}
     # As in the authors' code the last convolution of a stack isn't scored: no activation follows it alone.
-    last = {f"torso.stack{i}.block2.conv2.{kind}" for i in (1, 2, 3) for kind in ("weight", "bias")}
-    assert left == (last if name == "impala" else set())
+    last = {f"torso.stack{i}.block2.conv2.{kind}" for i in (1, 2, 3) for kind in KINDS}
+    # The stream's norms are of a sum.
+    streams = {f"torso.stack{i}.block{j}.enter_norm.{kind}" for i in (1, 2, 3) for j in (1, 2) for kind in KINDS}
+    streams |= {f"torso.leave_norm.{kind}" for kind in KINDS}
+    expected = last | (streams if norm == "layer" else set())
+    assert left == (expected if name == "impala" else set())
 
 
 @pytest.mark.parametrize("contract", [check_readers, check_owner, check_preservation])

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from redo_lab.config import ConfigError, build, parse
+from redo_lab.neurons.scores import activations
 from redo_lab.recyclers.prune import Prune
 from redo_lab.types import Counters
+from tests.helpers.interventions import Trial
 from tests.helpers.tiny_agent import TinyAgent, changed, generator, neuron_masks, trained
 from tests.recyclers.test_redo import NODE as REDO
 from tests.recyclers.test_redo import kill
@@ -139,3 +141,16 @@ def test_pruning_beside_what_draws_weights_anew_is_refused() -> None:
 def test_values_out_of_range_are_refused(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=key):
         parse({**NODE, key: value}, "recyclers.prune")
+
+
+def test_under_a_norm_what_is_gone_is_silent_and_stays_so_while_a_regulariser_pulls_it_back() -> None:
+    trial = Trial("dqn minatar", "layer", ("prune", "l2_init"))
+    layers = [layer for layer in trial.agent.hidden_layers() if layer.readers]
+    for _ in range(3):
+        trial.run(2)
+        gone = trial.parts[0][0].state_dict()["masks"]
+        outputs = activations(layers, lambda: trial.agent.forward(trial.batch()))
+        for layer, h in zip(layers, outputs, strict=True):
+            assert 0 < gone[layer.name].sum() < layer.neurons
+            assert (h[:, gone[layer.name]] == 0).all()
+            assert (h[:, ~gone[layer.name]] != 0).any()

@@ -177,3 +177,23 @@ def test_resets_of_other_layers_or_at_another_clock_go_together(changes: dict[st
 def test_values_out_of_range_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         config(**changes)
+
+
+def test_a_layer_s_norm_is_reset_with_the_layer() -> None:
+    norms = [nn.LayerNorm(3) for _ in range(2)]
+    for norm in norms:
+        nn.init.constant_(norm.weight, 5.0)
+    model = nn.Sequential(nn.Linear(3, 3), norms[0], nn.ReLU(), nn.Linear(3, 3), norms[1], nn.ReLU(), nn.Linear(3, 1))
+    hidden = [
+        HiddenLayer("first", model[0], model[2], uniform, (Reader(model[3]),), norms[0]),
+        HiddenLayer("second", model[3], model[5], uniform, (Reader(model[6]),), norms[1]),
+    ]
+    network = Network(tuple(hidden), model, uniform)
+    place = {id(module): i for i, module in enumerate(model)}
+    members = {layers: {place[id(m)] for m, _ in chosen_layers(network, layers)} for layers in Layers}
+    assert members == {
+        Layers.last: {6},
+        Layers.penultimate: {3, 4},
+        Layers.last_two: {3, 4, 6},
+        Layers.all: {0, 1, 3, 4, 6},
+    }

@@ -1,4 +1,4 @@
-"""Every recycling method of conf/ trains on every agent, for real, at scale=smoke; a new one is covered by existing."""
+"""Every recycler and regulariser of conf/ trains on every agent, for real, at scale=smoke; a new one is covered too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from redo_lab.commands.train import main
 from redo_lab.runs import status
 from redo_lab.runs.status import State
-from tests.helpers.methods import METHODS
+from tests.helpers.methods import METHODS, REGULARISERS
 
 AGENTS = {
     "dqn": ["agent=dqn", "env=minatar/breakout", "replay_ratio=1"],
@@ -21,10 +21,16 @@ AGENTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, *REGULARISERS])
 @pytest.mark.parametrize("agent", AGENTS)
 def test_every_method_trains_on_every_agent(agent: str, method: str, tmp_path: Path) -> None:
-    words = [*AGENTS[agent], f"recycler={method}", "probe=[dormancy,overlap,norms,churn,values,rank]"]
+    group = "regulariser" if method in REGULARISERS else "recycler"
+    words = [
+        *AGENTS[agent],
+        f"{group}={method}",
+        f"network.norm={'layer' if method in REGULARISERS else 'none'}",
+        "probe=[dormancy,overlap,norms,churn,values,rank]",
+    ]
     assert main([*words, "scale=smoke", "logger=none", "threads=1", f"root={tmp_path}"]) == 0
     (directory,) = (path.parent for path in tmp_path.rglob("run.json"))
     found = status.read(directory)
@@ -33,4 +39,4 @@ def test_every_method_trains_on_every_agent(agent: str, method: str, tmp_path: P
     metrics = pl.read_csv(directory / "metrics.csv")
     assert all(math.isfinite(value) for value in metrics["value"])
     acted = metrics.filter(pl.col("name").str.starts_with(f"{method}/"))
-    assert method == "none" or acted.height > 0
+    assert method in ("none", "weight_decay") or acted.height > 0
