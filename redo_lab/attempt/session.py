@@ -16,7 +16,7 @@ from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.attempt.metrics_log import MetricsLog, NonFinite
 from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped
-from redo_lab.config import RunConfig
+from redo_lab.config import ConfigError, RunConfig
 from redo_lab.runs import status
 from redo_lab.runs.about import About
 from redo_lab.runs.atomic import DiskFull
@@ -163,7 +163,7 @@ def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
         before = status.read(directory) or status.blank(run.total, run.unit)
         failed = replace(before, state=State.FAILED, error=str(error), attempt=lease.attempt, heartbeat=time.time())
         status.write(directory, failed, lease.check)
-        if isinstance(error, ValueError):
+        if isinstance(error, ValueError) and not isinstance(error, ConfigError):
             raise CheckpointError(str(error)) from error
         raise
 

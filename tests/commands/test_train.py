@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from redo_lab.commands.train import main
+from redo_lab.config import ConfigError
+from redo_lab.loggers.none import NoLogger
 from redo_lab.runs import status
 from redo_lab.runs.status import State
 from redo_lab.studies.evaluation import Evaluation
@@ -136,3 +138,18 @@ def wait_for_updates(root: Path) -> Path:
                 return path.parent
         time.sleep(0.1)
     raise AssertionError("the run made no update within a minute")
+
+
+def test_a_tracker_that_cannot_start_leaves_a_failed_run_not_a_pending_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigError("W&B could not start: not logged in")
+
+    monkeypatch.setattr(NoLogger, "__init__", refuse)
+    directory = train(tmp_path, code=2)
+    left = status.read(directory)
+    assert left is not None
+    assert (left.state, left.attempt, left.done) == (State.FAILED, 1, 0)
+    assert "not logged in" in (left.error or "")
+    assert "not logged in" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults import files, owners
+from tests.faults import files, owners, sweeps
 from tests.faults.kills import kill_often
 from tests.faults.runs import COMBINATIONS, OUTPUTS, Wrong, warm_up
 
@@ -53,6 +53,13 @@ def faults(kills: int) -> dict[str, Fault]:
         found[f"starts-{copies}-resumed"] = lambda root, _, n=copies: owners.simultaneous(n, True, root)
     for kind in ("training", "evaluation", "checkpoint", "metrics", "status"):
         found[f"zombie-{kind}"] = partial(owners.zombie, kind)
+    found["two-sweeps-at-once"] = lambda root, _: sweeps.two_at_once(root)
+    found["stopped-sweep"] = lambda root, _: sweeps.stopped_sweep(root)
+    found["killed-sweep"] = lambda root, _: sweeps.killed_sweep(root)
+    for how in sweeps.HOWS:
+        found[f"status-{how}"] = partial(sweeps.damaged_status, how)
+    found["lease-fifo"] = lambda root, _: sweeps.planted_lease(root)
+    found["own-module-beside"] = lambda root, _: sweeps.own_module_beside(root)
     return found
 
 

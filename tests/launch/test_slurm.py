@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from redo_lab.launch.pack import Pack
 from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
 from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused, resubmit
 from redo_lab.runs import status
+from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "sbatch"
@@ -73,7 +75,9 @@ def say(folder: Path, command: str, text: str, code: int = 0) -> None:
 
 
 def accept(folder: Path, sweep: Sweep, accepted: int = 1000) -> None:
-    (folder / "sbatch").write_text(SBATCH.format(folder=folder, record=sweep.folder, accepted=accepted))
+    (folder / "sbatch").write_text(
+        SBATCH.format(folder=folder, record=shlex.quote(str(sweep.folder)), accepted=accepted)
+    )
     (folder / "sbatch").chmod(0o755)
 
 
@@ -185,6 +189,55 @@ def test_a_snapshot_is_what_the_jobs_import(tmp_path: Path, site: Path) -> None:
         CONF.parent / "redo_lab" / "plan.py"
     ).read_text()
     assert f"export PYTHONPATH={sweep.snapshot}${{PYTHONPATH:+:$PYTHONPATH}}" in (site / "sbatch.1").read_text()
+
+
+def test_a_job_reads_its_paths_as_they_are_and_runs_nothing_that_they_say(
+    tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(snapshot=True)
+    sweep = begun(tmp_path / "a b $(touch run) `touch too`; touch three", 1, settings)
+    accept(site, sweep)
+    list(Slurm(settings).submit(sweep))
+    (site / "srun").write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$PYTHONPATH"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH")
+    done = subprocess.run(["bash", str(site / "sbatch.1")], capture_output=True, text=True, check=True)
+    words = done.stdout.splitlines()
+    folder = str(sweep.folder / sweep.id)
+    assert words[-7:] == [sys.executable, "-P", "-u", "-m", "submitit.core._submit", folder, f"{folder}/code"]
+    assert words[2] == f"{folder}/%j_%t_log.out"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [sweep.folder.parent.parent.name, "bin"]
+
+
+@pytest.mark.parametrize("letter", list("'\"\\%"))
+def test_a_path_that_slurm_itself_would_misread_is_refused_before_anything_is_written(
+    tmp_path: Path, site: Path, letter: str
+) -> None:
+    sweep = begun(tmp_path / f"a{letter}b", 1, config())
+    with pytest.raises(ConfigError, match="Slurm can't have"):
+        list(Slurm(config()).submit(sweep))
+    assert not sweep.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"partition": "gpu\n#SBATCH --uid=0"}, {"sbatch": {"mail-type": "a\nrm"}}, {"sbatch": {"wrap\nrm": 1}}],
+    ids=["partition", "value", "option"],
+)
+def test_a_setting_starts_no_line_of_its_own(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"control characters|is no option of sbatch"):
+        config(**changed)
+
+
+def test_a_run_that_somebody_works_on_keeps_its_status(tmp_path: Path, site: Path) -> None:
+    sweep = begun(tmp_path, 2, config())
+    directory = Path(sweep.runs[0].directory)
+    working = replace(status.blank(100, "agent steps"), state=State.RUNNING, done=40)
+    status.write(directory, working)
+    acquire(directory, stale_seconds=1)
+    accept(site, sweep)
+    list(Slurm(config()).submit(sweep))
+    assert status.read(directory) == working
 
 
 def test_resubmitting_uses_the_settings_of_before(
