@@ -28,7 +28,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from redo_lab.runs.atomic import naming_full_disk, write_json
+from redo_lab.runs.atomic import naming_full_disk, patiently, write_json
 
 LOG = logging.getLogger("redo_lab")
 FILE_NAME = re.compile(r"lease\.(\d+)\.json")
@@ -88,6 +88,9 @@ class Lease:
 
     def check(self) -> None:
         """Raises LeaseLost, saying who has it now, if the lease is not ours any more."""
+        patiently(self._check)
+
+    def _check(self) -> None:
         newest = max(_attempts(self.directory), default=0)
         found = _read(_path(self.directory, newest)) if newest else None
         if found is None or found.token != self.owner.token:
@@ -107,7 +110,7 @@ class Lease:
 
     def _write(self, owner: Owner) -> None:
         self.check()
-        write_json(_path(self.directory, self.attempt), asdict(owner))
+        patiently(lambda: write_json(_path(self.directory, self.attempt), asdict(owner)))
         self.owner = owner
         # The file of a lower attempt, made again just now, is read by nobody; but now a caching client lists anew.
         self.check()

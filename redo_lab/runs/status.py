@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from redo_lab.runs.atomic import write_json
+from redo_lab.runs.atomic import patiently, write_json
 
 FILE_NAME = "status.json"
 
@@ -49,7 +49,7 @@ class Status:
 
 def write(directory: Path, status: Status, guard: Callable[[], None] | None = None) -> None:
     """`directory` holds `status`, unless `guard` raises; a reader sees the one before or this one, never half."""
-    write_json(directory / FILE_NAME, asdict(status), guard)
+    patiently(lambda: write_json(directory / FILE_NAME, asdict(status), guard))
 
 
 def read(directory: Path) -> Status | None:
