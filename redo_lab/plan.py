@@ -11,8 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from redo_lab.config import ConfigError, Part, RunConfig, part, require, run_config
-from redo_lab.runs import identity, status
-from redo_lab.runs.atomic import write_json, write_text
+from redo_lab.runs import identity, provenance, status
 from redo_lab.runs.place import check_place, set_aside
 from redo_lab.runs.status import State
 from redo_lab.studies.blueprint import Blueprint
@@ -61,10 +60,8 @@ class Plan:
         set_aside([self.directory], stale_seconds=self.plain["checkpoint"]["stale_seconds"])
 
     def write(self) -> None:
-        """The directory holds config.yaml and run.json."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        write_text(self.directory / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(self.plain))))
-        write_json(self.directory / "run.json", dict(self.run))
+        """The directory is ready to run with this config; a run that is there already keeps its own as it began."""
+        provenance.prepare(self.directory, OmegaConf.to_yaml(OmegaConf.create(dict(self.plain))), self.run)
 
 
 def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = True) -> Plan:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -16,7 +17,7 @@ from omegaconf import OmegaConf
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.plan import CheckedRun
-from redo_lab.runs import about
+from redo_lab.runs import about, provenance
 from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
@@ -30,9 +31,7 @@ def execute(directory: Path) -> State:
 
     Returns how it ended, errors included. LeaseHeld: another process works on it; LeaseLost: one took it over.
     """
-    plain = OmegaConf.to_container(OmegaConf.load(directory / "config.yaml"))
-    assert isinstance(plain, dict)
-    tree = {str(key): value for key, value in plain.items()}
+    tree = _tree(provenance.config_path(directory))
     checked = CheckedRun.of(tree)
     config, study = checked.config, checked.study
     run = json.loads((directory / "run.json").read_text())
@@ -44,11 +43,19 @@ def execute(directory: Path) -> State:
             with failing(directory, lease, about.of(run)):
                 tracker = checked.logger.build(directory=directory, run=run, config_tree=tree)
                 attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device)
+            changed = provenance.differences(tree, _tree(directory / provenance.FIRST))
+            provenance.append(lease, from_step=attempt.first_step, device=device.type, changed=changed)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)
         finally:
             lease.release()
     return state
+
+
+def _tree(path: Path) -> dict[str, Any]:
+    plain = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
 
 
 def set_up_torch(threads: int | None) -> None:

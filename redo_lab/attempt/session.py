@@ -73,6 +73,11 @@ class Attempt:
             device=device.type,
         )
 
+    @property
+    def first_step(self) -> int:
+        """How far the run was when this attempt began."""
+        return self.found.manifest.number if self.found else 0
+
     def run(self, start: Start) -> State:
         """How the attempt ended; everything is on disk, and the status says it."""
         state, error = State.FAILED, None
@@ -170,4 +175,4 @@ def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
 
 def _offsets(facts: object) -> Offsets:
     assert isinstance(facts, dict)
-    return Offsets(facts["metrics_bytes"], facts["throughput_bytes"])
+    return Offsets(facts["metrics_bytes"], facts["throughput_bytes"], facts.get("metrics_sha256"))

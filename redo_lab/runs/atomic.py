@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+LOG = logging.getLogger("redo_lab")
+PASSING = (errno.EIO, errno.ESTALE)
+RETRY_SECONDS = (0.1, 0.5, 2.0)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -96,3 +101,16 @@ def _descriptor(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
     return descriptor
+
+
+def patiently(work: Callable[[], None]) -> None:
+    """`work` is done; what a file server refuses for a moment (EIO, ESTALE) is tried again a few times."""
+    for pause in RETRY_SECONDS:
+        try:
+            return work()
+        except OSError as error:
+            if error.errno not in PASSING:
+                raise
+            LOG.warning("%s; trying again", error)
+        time.sleep(pause)
+    return work()

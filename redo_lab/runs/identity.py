@@ -33,10 +33,14 @@ def digest(plain: Mapping[str, Any]) -> str:
 
 @functools.cache
 def code_version() -> dict[str, Any]:
-    """The git commit of this code and whether files differ from it, at the first call; None where it is no checkout."""
+    """The git commit of this code and whether its files differ from it, at the first call; None outside a checkout.
+
+    Files that git doesn't track (results, notes) don't count.
+    """
     here = Path(__file__).parent
     commit = _git(here, "rev-parse", "HEAD")
-    return {"commit": commit, "dirty": None if commit is None else bool(_git(here, "status", "--porcelain"))}
+    changes = _git(here, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": None if commit is None else bool(changes)}
 
 
 @functools.cache

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import UnionType
 from typing import NamedTuple
 
-from redo_lab.runs.atomic import naming_full_disk, write_json
+from redo_lab.runs.atomic import naming_full_disk, patiently, write_json
 from redo_lab.runs.reading import regular_bytes
 
 LOG = logging.getLogger("redo_lab")
@@ -103,6 +103,9 @@ class Lease:
 
     def check(self) -> None:
         """Raises LeaseLost, saying who has it now, if the lease is not ours any more."""
+        patiently(self._check)
+
+    def _check(self) -> None:
         newest = max(_attempts(self.directory), default=0)
         found = _read(_path(self.directory, newest)) if newest else None
         if found is None or found.token != self.owner.token:
@@ -122,7 +125,7 @@ class Lease:
 
     def _write(self, owner: Owner) -> None:
         self.check()
-        write_json(_path(self.directory, self.attempt), asdict(owner))
+        patiently(lambda: write_json(_path(self.directory, self.attempt), asdict(owner)))
         self.owner = owner
         # The file of a lower attempt, made again just now, is read by nobody; but now a caching client lists anew.
         self.check()

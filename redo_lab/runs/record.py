@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import logging
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from redo_lab.runs.atomic import naming_full_disk, write_json, write_text
+from redo_lab.runs.atomic import naming_full_disk, open_regular, write_json, write_text
 
 if TYPE_CHECKING:
     from redo_lab.types import Row
 
+LOG = logging.getLogger("redo_lab")
 METRICS_HEADER = "env_steps,updates,name,value"
+PIECE_BYTES = 2**16
 NO_FOLDER_SYNC = (errno.EINVAL, errno.EBADF)
 
 
 class Offsets(NamedTuple):
-    """The lengths of metrics.csv and throughput.csv at one moment."""
+    """The lengths of metrics.csv and throughput.csv at one moment, and the digest of the former; None in old runs."""
 
     metrics_bytes: int
     throughput_bytes: int
+    metrics_sha256: str | None = None
 
 
 class Throughput(NamedTuple):
@@ -37,23 +43,28 @@ class Throughput(NamedTuple):
     peak_memory_mb: float
 
 
+THROUGHPUT_HEADER = f"{','.join(Throughput._fields)}\n".encode()
+
+
 class Record:
     """The files of one run: config.yaml, run.json, metrics.csv, throughput.csv; `log_path` is where its log goes."""
 
     def __init__(self, directory: Path, resume: Offsets | None = None) -> None:
-        """Metrics and throughput end exactly at `resume`, or start anew; ValueError if one is shorter.
+        """Metrics end exactly at `resume`, or start anew; ValueError if they are shorter or were changed.
 
-        They are new files under the old names: a zombie that still appends to the old ones reaches nobody.
+        Throughput, of which nothing depends, goes on from what is left of it. Both are new files under the old names: a
+        zombie that still appends to the old ones reaches nobody.
         """
         self.directory = directory
         self.log_path = directory / "log.txt"
-        paths = directory / "metrics.csv", directory / "throughput.csv"
-        headers = METRICS_HEADER, ",".join(Throughput._fields)
+        metrics, throughput = directory / "metrics.csv", directory / "throughput.csv"
+        self._digest = hashlib.sha256()
         if resume is None:
-            starts = [f"{header}\n".encode() for header in headers]
+            self._metrics = _new_file(metrics, self._digested([f"{METRICS_HEADER}\n".encode()]))
+            self._throughput = _new_file(throughput, [THROUGHPUT_HEADER])
         else:
-            starts = [_up_to(path, offset) for path, offset in zip(paths, resume, strict=True)]
-        self._metrics, self._throughput = (_new_file(path, start) for path, start in zip(paths, starts, strict=True))
+            self._metrics = _new_file(metrics, self._digested(_exactly(metrics, resume)))
+            self._throughput = _new_file(throughput, _what_is_left(throughput, resume.throughput_bytes))
 
     @classmethod
     def create(cls, directory: Path, config_yaml: str, run: Mapping[str, Any]) -> Record:
@@ -65,14 +76,12 @@ class Record:
 
     def append(self, rows: Sequence[Row]) -> None:
         """metrics.csv ends with `rows`, a line a value, in the given order; the text gives back the exact float."""
-        _write_whole_lines(
-            self._metrics,
-            [
-                f"{row.env_steps},{row.updates},{name},{float(value)!r}"
-                for row in rows
-                for name, value in row.values.items()
-            ],
-        )
+        lines = [
+            f"{row.env_steps},{row.updates},{name},{float(value)!r}"
+            for row in rows
+            for name, value in row.values.items()
+        ]
+        self._digest.update(_write_whole_lines(self._metrics, lines))
 
     def throughput(self, measured: Throughput) -> None:
         """throughput.csv ends with `measured`."""
@@ -80,7 +89,7 @@ class Record:
 
     def offsets(self) -> Offsets:
         """How long the files are with all that was appended: what `resume` takes."""
-        return Offsets(self._metrics.tell(), self._throughput.tell())
+        return Offsets(self._metrics.tell(), self._throughput.tell(), self._digest.hexdigest())
 
     def sync(self) -> None:
         """All that was appended outlives a power failure."""
@@ -95,6 +104,11 @@ class Record:
             with suppress(OSError):
                 file.close()
 
+    def _digested(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._digest.update(piece)
+            yield piece
+
 
 def sync_folder(folder: Path) -> None:
     """Names that have appeared in `folder` outlive a power failure, where its file system can promise that."""
@@ -108,26 +122,79 @@ def sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def _up_to(path: Path, offset: int) -> bytes:
-    content = path.read_bytes()[:offset] if path.exists() else b""
-    if len(content) < offset:
-        last = content[: content.rfind(b"\n") + 1].decode().splitlines()[-1:] or ["nothing"]
-        raise ValueError(
-            f"{path}: the last {offset - len(content)} of the {offset} bytes that it had at the checkpoint were lost; "
-            f"what is left ends with: {last[0]}"
-        )
-    if not content.endswith(b"\n"):
-        raise ValueError(f"{path}: no line ends at byte {offset}, as one did at the checkpoint: it was changed since")
-    return content
+def _exactly(path: Path, offsets: Offsets) -> Iterator[bytes]:
+    """metrics.csv up to the checkpoint, piece by piece; ValueError before the end if it isn't what it was."""
+    length, digest = offsets.metrics_bytes, hashlib.sha256()
+    with _opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        last = _last_lines(file, min(size, length))
+        if size < length:
+            line = last[: last.rfind(b"\n") + 1].decode(errors="replace").splitlines()[-1:] or ["nothing"]
+            raise ValueError(
+                f"{path}: the last {length - size} of the {length} bytes that it had at the checkpoint were lost; what "
+                f"is left ends with: {line[0]}"
+            )
+        if not last.endswith(b"\n"):
+            raise ValueError(
+                f"{path}: no line ends at byte {length}, as one did at the checkpoint: it was changed since"
+            )
+        for piece in _pieces(file, length):
+            digest.update(piece)
+            yield piece
+    if offsets.metrics_sha256 not in (None, digest.hexdigest()):
+        raise ValueError(f"{path}: its first {length} bytes were changed since the checkpoint")
 
 
-def _new_file(path: Path, content: bytes) -> BinaryIO:
-    """`path` holds `content` and is open at its end; whoever had it open before has a file without a name."""
+def _what_is_left(path: Path, length: int) -> Iterator[bytes]:
+    """The whole lines of throughput.csv up to the checkpoint, at least its header."""
+    try:
+        with open_regular(path) as file:
+            size = min(length, file.seek(0, os.SEEK_END))
+            last = _last_lines(file, size)
+            end = size - len(last) + last.rfind(b"\n") + 1
+            file.seek(0)
+            if end > 0 and file.read(len(THROUGHPUT_HEADER)) == THROUGHPUT_HEADER:
+                if end < length:
+                    LOG.warning("%s: the last %d bytes were lost; the run goes on without them", path, length - end)
+                yield from _pieces(file, end)
+                return
+    except OSError as error:
+        LOG.warning("%s: %s", path, error.strerror)
+    LOG.warning("%s is lost; it starts anew", path)
+    yield THROUGHPUT_HEADER
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    try:
+        return open_regular(path)
+    except FileNotFoundError:
+        return BytesIO()
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+
+
+def _last_lines(file: BufferedIOBase, end: int) -> bytes:
+    begin = max(0, end - PIECE_BYTES)
+    file.seek(begin)
+    return file.read(end - begin)
+
+
+def _pieces(file: BufferedIOBase, length: int) -> Iterator[bytes]:
+    file.seek(0)
+    while length > 0 and (piece := file.read(min(PIECE_BYTES, length))):
+        length -= len(piece)
+        yield piece
+
+
+def _new_file(path: Path, pieces: Iterable[bytes]) -> BinaryIO:
+    """`path` holds `pieces` and is open at its end; whoever had it open before has a file without a name."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     file = temporary.open("wb")
     try:
-        with naming_full_disk(path.parent, len(content)):
-            file.write(content)
+        for piece in pieces:
+            with naming_full_disk(path.parent, len(piece)):
+                file.write(piece)
+        with naming_full_disk(path.parent, file.tell()):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -139,9 +206,11 @@ def _new_file(path: Path, content: bytes) -> BinaryIO:
     return file
 
 
-def _write_whole_lines(file: BinaryIO, lines: Sequence[str]) -> None:
+def _write_whole_lines(file: BinaryIO, lines: Sequence[str]) -> bytes:
+    """What was written."""
     # Bytes, not text: a text stream hands the system a long block in pieces, and a kill between two leaves half a line.
     block = "".join(f"{line}\n" for line in lines).encode()
     with naming_full_disk(Path(file.name).parent, len(block)):
         file.write(block)
         file.flush()
+    return block

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from redo_lab.runs.atomic import write_json
+from redo_lab.runs.atomic import patiently, write_json
 from redo_lab.runs.reading import printable, read_object, warn_once
 
 FILE_NAME = "status.json"
@@ -76,7 +76,7 @@ def blank(total: int, unit: str) -> Status:
 
 def write(directory: Path, status: Status, guard: Callable[[], None] | None = None) -> None:
     """`directory` holds `status`, unless `guard` raises; a reader sees the one before or this one, never half."""
-    write_json(directory / FILE_NAME, asdict(status), guard)
+    patiently(lambda: write_json(directory / FILE_NAME, asdict(status), guard))
 
 
 def read(directory: Path) -> Status | None:

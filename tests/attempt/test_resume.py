@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ from redo_lab.attempt import session
 from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.state_bytes import decode
 from redo_lab.commands.train import main
-from redo_lab.runs import status
+from redo_lab.runs import provenance, status
+from redo_lab.runs.final_metrics import final_metrics_problem
 from redo_lab.runs.status import State
 from redo_lab.types import Counters
 
@@ -115,6 +117,27 @@ def test_a_run_that_died_several_times_equals_one_that_never_did(
 @pytest.mark.parametrize("name", SLOW_RUNS)
 def test_so_does_one_on_atari_and_mujoco(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(SLOW_RUNS[name], 2, tmp_path, monkeypatch)
+
+
+def test_a_resume_keeps_what_the_run_began_with_and_says_what_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*RUNS["dqn minatar redo"], *COMMON, f"root={tmp_path}", "checkpoint.every_seconds=1e-9"]
+    with dying_at(150, monkeypatch), pytest.raises(Died):
+        main(words)
+    for writer in threading.enumerate():
+        if writer.name == "checkpoint":
+            writer.join()
+    (directory,) = (path.parent for path in tmp_path.rglob("run.json"))
+    before = {name: (directory / name).read_bytes() for name in ("config.yaml", "run.json")}
+    assert main([*words, "checkpoint.keep=1"]) == 0
+    assert {name: (directory / name).read_bytes() for name in before} == before
+    first, second = provenance.attempts(directory)
+    assert (first.attempt, first.from_step, first.changed) == (1, 0, {})
+    assert (second.attempt, second.changed) == (2, {"checkpoint.keep": 1})
+    assert 0 < second.from_step <= 150
+    assert len(list((directory / "checkpoint").glob("*.json"))) == 1
+    assert final_metrics_problem(directory) is None
 
 
 def test_force_starts_anew_and_keeps_the_old_run_aside(tmp_path: Path) -> None:

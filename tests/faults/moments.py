@@ -113,14 +113,14 @@ class Strike:
     def arm_metrics(self) -> None:
         original = record._write_whole_lines
 
-        def write(file: BinaryIO, lines: list[str]) -> None:
+        def write(file: BinaryIO, lines: list[str]) -> bytes:
             struck = "metrics.csv" in Path(file.name).name and self.due()
             if struck:
                 block = "".join(f"{line}\n" for line in lines).encode()
                 file.write(block[: int(len(block) * self.moment.part)])
                 file.flush()
                 self.now()
-            original(file, lines)
+            return original(file, lines)
 
         record._write_whole_lines = write
 

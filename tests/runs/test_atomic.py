@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from redo_lab.runs.atomic import open_append_nofollow, open_regular
+from redo_lab.runs import atomic
+from redo_lab.runs.atomic import open_append_nofollow, open_regular, patiently
 
 
 def test_appending_makes_the_file_and_goes_on_at_its_end(tmp_path: Path) -> None:
@@ -46,3 +48,34 @@ def test_reading_follows_a_link_only_where_that_is_asked_for(tmp_path: Path) -> 
         assert file.read() == b"x"
     with pytest.raises(OSError, match="is a link"):
         open_regular(tmp_path / "link", follow=False)
+
+
+def failing(times: int, code: int, calls: list[int]) -> None:
+    calls.append(code)
+    if len(calls) <= times:
+        raise OSError(code, os.strerror(code))
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    taken: list[float] = []
+    monkeypatch.setattr(atomic.time, "sleep", taken.append)
+    return taken
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE])
+def test_what_a_file_server_refuses_for_a_moment_is_tried_again(code: int, pauses: list[float]) -> None:
+    calls: list[int] = []
+    patiently(lambda: failing(3, code, calls))
+    assert len(calls) == 4
+    assert sum(pauses) < 5
+
+
+def test_what_it_refuses_for_good_is_raised_and_other_errors_at_once(pauses: list[float]) -> None:
+    calls: list[int] = []
+    with pytest.raises(OSError, match="Input/output error"):
+        patiently(lambda: failing(99, errno.EIO, calls))
+    assert len(calls) == 4
+    with pytest.raises(OSError, match="Permission denied"):
+        patiently(lambda: failing(99, errno.EACCES, calls))
+    assert len(calls) == 5

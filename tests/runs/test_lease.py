@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -327,3 +328,20 @@ def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space"):
         acquire(tmp_path, stale_seconds=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lease_outlives_one_error_of_the_file_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = acquire(tmp_path, stale_seconds=1)
+    monkeypatch.setattr("redo_lab.runs.atomic.time.sleep", lambda _: None)
+    real, refused = os.replace, iter([True, False])
+
+    def replace(*arguments: Any) -> None:
+        if next(refused):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        real(*arguments)
+
+    monkeypatch.setattr(os, "replace", replace)
+    lease.renew()
+    owner = owner_of(tmp_path)
+    assert owner is not None
+    assert owner.beats == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import logging
 import math
@@ -252,15 +253,15 @@ def test_a_resumed_record_is_cut_back_to_exactly_the_checkpoint_and_goes_on_ther
     record, offsets = recorded(tmp_path)
     record.close()
     whole = {name: (tmp_path / name).read_bytes() for name in ("metrics.csv", "throughput.csv")}
-    assert offsets == tuple(content.index(b"\n", content.index(b"20,1,")) + 1 for content in whole.values())
+    assert offsets[:2] == tuple(content.index(b"\n", content.index(b"20,1,")) + 1 for content in whole.values())
     resumed = Record(tmp_path, offsets)
-    for (name, content), offset in zip(whole.items(), offsets, strict=True):
+    for (name, content), offset in zip(whole.items(), offsets[:2], strict=True):
         assert (tmp_path / name).read_bytes() == content[:offset]
     assert resumed.offsets() == offsets
     for env_steps in (30, 40):
         resumed.append([Row(env_steps, 1, {"loss": env_steps / 7})])
         resumed.throughput(Throughput(1.5, env_steps, 1, 2.0, 3.0, 4.0))
-    assert resumed.offsets() == tuple(len(content) for content in whole.values())
+    assert resumed.offsets()[:2] == tuple(len(content) for content in whole.values())
     resumed.close()
     assert {name: (tmp_path / name).read_bytes() for name in whole} == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -303,14 +304,73 @@ def test_lost_metrics_are_an_error_that_says_which_and_changes_nothing(
     assert (tmp_path / "throughput.csv").read_bytes() == throughput
 
 
-def test_lost_throughput_leaves_the_metrics_as_they_were(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["", "wall_seconds,env", "another,header\n1,2\n", None, "fifo"])
+def test_lost_throughput_starts_anew_and_stops_nothing(tmp_path: Path, lost: str | None) -> None:
     record, offsets = recorded(tmp_path)
     record.close()
-    before = (tmp_path / "metrics.csv").read_bytes()
-    (tmp_path / "throughput.csv").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"throughput\.csv: the last"):
+    path = tmp_path / "throughput.csv"
+    header = path.read_text().splitlines(keepends=True)[0]
+    path.unlink()
+    if lost == "fifo":
+        os.mkfifo(path)
+    elif lost is not None:
+        path.write_text(lost)
+    resumed = Record(tmp_path, offsets)
+    resumed.close()
+    assert path.read_text() == header
+    assert [line[0] for line in metrics(tmp_path)] == ["env_steps", "10", "20"]
+
+
+def test_throughput_that_is_short_keeps_its_whole_lines(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    path = tmp_path / "throughput.csv"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + lines[2][:5])
+    Record(tmp_path, offsets).close()
+    assert path.read_bytes() == b"".join(lines[:2])
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_digest_is_that_of_the_file_whether_resumed_or_not(tmp_path: Path, resumed: bool) -> None:
+    record, offsets = recorded(tmp_path)
+    if resumed:
+        record.close()
+        record = Record(tmp_path, offsets)
+        record.append([Row(30, 1, {"loss": 1.0})])
+    content = (tmp_path / "metrics.csv").read_bytes()
+    assert record.offsets().metrics_sha256 == hashlib.sha256(content).hexdigest()
+    record.close()
+
+
+def test_metrics_changed_before_the_checkpoint_are_refused_and_left(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    path = tmp_path / "metrics.csv"
+    path.write_bytes(path.read_bytes().replace(b"10,1,loss,1.", b"10,1,loss,2."))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"metrics\.csv: its first 86 bytes were changed since the checkpoint"):
         Record(tmp_path, offsets)
-    assert (tmp_path / "metrics.csv").read_bytes() == before
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_metrics_that_are_a_fifo_are_refused_at_once(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    (tmp_path / "metrics.csv").unlink()
+    os.mkfifo(tmp_path / "metrics.csv")
+    with pytest.raises(ValueError, match=r"metrics\.csv: is not a regular file"):
+        Record(tmp_path, offsets)
+
+
+def test_of_a_sparse_file_of_20_gib_only_what_the_checkpoint_had_is_read(tmp_path: Path) -> None:
+    record, offsets = recorded(tmp_path)
+    record.close()
+    with (tmp_path / "metrics.csv").open("r+b") as file:
+        file.truncate(20 * 2**30)
+    Record(tmp_path, offsets).close()
+    assert (tmp_path / "metrics.csv").stat().st_size == offsets.metrics_bytes
 
 
 def test_an_offset_inside_a_line_is_refused(tmp_path: Path) -> None:
