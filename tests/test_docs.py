@@ -128,6 +128,37 @@ def test_the_environment_of_the_docs_ends_with_reward_1() -> None:
     assert not steps[-1].truncated
 
 
+def chain(**changes: int) -> Any:
+    node = OmegaConf.to_container(OmegaConf.create(example("An environment", "yaml")))["env"]  # type: ignore[index,call-overload]
+    return build(node | changes, "env", seed=0, training=False)
+
+
+@pytest.mark.usefixtures("_modules")
+def test_the_environment_of_the_docs_ends_a_game_whatever_the_policy() -> None:
+    for action, expected in ((1, 1.0), (0, 0.0)):
+        env, returns = chain(), []
+        env.reset()
+        for _ in range(100):
+            step = env.step(action)
+            if step.game_return is not None:
+                returns.append((step.game_return, step.terminated, step.truncated))
+                break
+        assert returns == [(expected, action == 1, action == 0)]
+
+
+@pytest.mark.usefixtures("_modules")
+def test_the_environment_of_the_docs_goes_on_from_its_state() -> None:
+    env, other = chain(max_episode_env_steps=12), chain(max_episode_env_steps=12)
+    env.reset()
+    for action in (1, 1, 0, 1):
+        env.step(action)
+    other.load_state_dict(env.state_dict())
+    for _ in range(7):
+        (mine, *rest), (theirs, *expected) = other.step(1), env.step(1)
+        assert (mine.tolist(), rest) == (theirs.tolist(), expected)
+    assert expected == [1.0, True, False, 1.0]
+
+
 def test_every_file_and_folder_that_the_docs_link_to_exists() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -23,9 +23,13 @@ SIDE_PIXELS = 84
 class Atari(Env):
     """One game: a frame is the pixel-wise maximum of the last 2 of `frame_skip` grey screens, area-resized to 84×84.
 
-    A stack starts an episode filled with zeros but for its newest frame. Actions are the game's minimal set; there are
-    no no-op starts. Where a life lost ends an episode the game goes on: `reset` then returns the frame the last step
-    returned, and `Step.game_return` spans the lives.
+    A stack starts an episode filled with zeros but for its newest frame. Actions are the game's minimal set. A game
+    opens with 0 to `noop_max` frames of the no-op, as many as the environment's own generator says. As in Dopamine's
+    MaxEpisodeEvalRunner they are frames of the emulator, not agent steps, their rewards count nowhere, and the first
+    observation is still the game's first screen; where they end the game, it starts again without them.
+
+    Where a life lost ends an episode the game goes on: `reset` then returns the frame the last step returned, and
+    `Step.game_return` spans the lives. In evaluation it ends no episode, but empties the stack all the same.
 
     As in Dopamine, a screen is fetched only after one of the last two frames of a skip, and only if nothing ended on
     that frame. The observation on which a game or a life ends is therefore made, in whole or in part, of the screens of
@@ -34,7 +38,10 @@ class Atari(Env):
 
     @dataclass
     class Config:
-        """`suite` names the reference scores; `terminal_on_life_loss` holds in training only; limits: agent steps."""
+        """`suite` names the reference scores; `terminal_on_life_loss` ends episodes in training only.
+
+        `max_episode_env_steps`: agent steps; `noop_max`: frames. `timeout_seconds` is the guard's (`guard.py`).
+        """
 
         suite: str
         game: str
@@ -44,6 +51,8 @@ class Atari(Env):
         terminal_on_life_loss: bool
         max_episode_env_steps: int
         clip_rewards: bool
+        noop_max: int
+        timeout_seconds: float | None = None
 
         def __post_init__(self) -> None:
             canonical_game(self.game)
@@ -56,6 +65,7 @@ class Atari(Env):
             require(
                 self.max_episode_env_steps >= 1, f"max_episode_env_steps must be ≥ 1, got {self.max_episode_env_steps}"
             )
+            require(self.noop_max >= 0, f"noop_max must be ≥ 0, got {self.noop_max}")
 
         @property
         def game_id(self) -> str:
@@ -74,7 +84,8 @@ class Atari(Env):
 
     def __init__(self, config: Config, *, seed: int, training: bool) -> None:
         self._config = config
-        self._life_loss_ends_episode = config.terminal_on_life_loss and training
+        self._training = training
+        self._generator = np.random.default_rng(seed)
         self._ale = _start(canonical_game(config.game), seed, config.sticky_action_probability)
         self._actions = self._ale.getMinimalActionSet()
         self.spec = _spec(config, len(self._actions))
@@ -107,9 +118,11 @@ class Atari(Env):
         self._game_env_steps += 1
         self._game_return += reward
 
-        terminated = game_over or life_lost
+        terminated = game_over or (life_lost and self._training)
         at_limit = self._game_env_steps == self._config.max_episode_env_steps
         game_ended = game_over or at_limit
+        if life_lost and not self._training and not game_ended:
+            self._stack[:-1] = 0
         self._game_goes_on = terminated and not game_ended
         self._episode_over = terminated or at_limit
         learned = min(max(reward, -1.0), 1.0) if self._config.clip_rewards else reward
@@ -126,6 +139,7 @@ class Atari(Env):
         return {
             "before_game": self._before_game.serialize(),
             "asked": None if self._asked is None else bytes(self._asked),
+            "generator": self._generator.bit_generator.state,
             "emulator": self._ale.cloneState(include_rng=True).serialize(),
             "screens": np.stack(self._screens),
             "stack": self._stack.copy(),
@@ -144,6 +158,7 @@ class Atari(Env):
         self._replay(state["before_game"], state["asked"])
         if self._ale.cloneState(include_rng=True).serialize() != state["emulator"]:
             raise RuntimeError(f"{self._config.game}: the game so far, played again, did not come to the saved state")
+        self._generator.bit_generator.state = state["generator"]
         self._screens = list(state["screens"].copy())
         self._stack[:] = state["stack"]
         self._lives = state["lives"]
@@ -162,18 +177,31 @@ class Atari(Env):
                 self._ale.act(action)
 
     def _start_game(self) -> None:
-        self._before_game = self._ale.cloneState(include_rng=True)
-        self._asked = bytearray()
-        self._ale.reset_game()
-        self._lives = self._ale.lives()
+        self._reset_emulator()
         self._game_env_steps = 0
         self._game_return = 0.0
         self._ale.getScreenGrayscale(self._screens[0])
         self._screens[1].fill(0)
         self._pool()
+        if self._config.noop_max > 0:
+            self._play_noops(int(self._generator.integers(self._config.noop_max, endpoint=True)))
+
+    def _reset_emulator(self) -> None:
+        self._before_game = self._ale.cloneState(include_rng=True)
+        self._asked = bytearray()
+        self._ale.reset_game()
+        self._lives = self._ale.lives()
+
+    def _play_noops(self, frames: int) -> None:
+        assert self._asked is not None
+        for _ in range(frames):
+            self._ale.act(ale_py.Action.NOOP)
+            self._asked.append(ale_py.Action.NOOP.value)
+        if self._ale.game_over():
+            self._reset_emulator()
 
     def _repeat(self, action: ale_py.Action) -> tuple[float, bool, bool]:
-        """Raw reward, whether the game is over, whether a life was lost that ends the episode."""
+        """Raw reward, whether the game is over, whether a life was lost where that matters."""
         assert self._asked is not None
         reward, game_over, life_lost = 0.0, False, False
         first_fetched = self._config.frame_skip - 2
@@ -181,7 +209,7 @@ class Atari(Env):
             reward += self._ale.act(action)
             self._asked.append(action.value)
             game_over = self._ale.game_over()
-            if self._life_loss_ends_episode:
+            if self._config.terminal_on_life_loss:
                 lives = self._ale.lives()
                 life_lost = lives < self._lives
                 self._lives = lives

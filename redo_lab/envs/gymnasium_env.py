@@ -38,12 +38,16 @@ class GymnasiumEnv(Env):
 
     @dataclass
     class Config:
-        """`suite` names the reference scores; `max_episode_env_steps` is the time limit."""
+        """`suite` names the reference scores; `max_episode_env_steps` is the time limit.
+
+        `timeout_seconds` is the guard's (`guard.py`).
+        """
 
         suite: str
         game: str
         version: str
         max_episode_env_steps: int
+        timeout_seconds: float | None = None
 
         def __post_init__(self) -> None:
             known = [name for name in gymnasium.registry if "/" not in name]

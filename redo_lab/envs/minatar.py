@@ -27,13 +27,17 @@ class MinAtar(Env):
 
     @dataclass
     class Config:
-        """`suite` names the reference scores; limits count agent steps (MinAtar itself has no limit)."""
+        """`suite` names the reference scores; limits count agent steps (MinAtar itself has no limit).
+
+        `timeout_seconds` is the guard's (`guard.py`).
+        """
 
         suite: str
         game: str
         sticky_action_probability: float
         max_episode_env_steps: int
         clip_rewards: bool
+        timeout_seconds: float | None = None
 
         def __post_init__(self) -> None:
             if self.game not in GAMES:

@@ -38,6 +38,11 @@ class Replay:
         def __post_init__(self) -> None:
             require(self.capacity >= 1, f"capacity must be ≥ 1, got {self.capacity}")
             require(self.n_step >= 1, f"n_step must be ≥ 1, got {self.n_step}")
+            require(
+                self.n_step < self.capacity - 1,
+                f"n_step={self.n_step} needs a capacity of more than {self.n_step + 1} observations, "
+                f"got capacity={self.capacity}",
+            )
             require(0 <= self.discount <= 1, f"discount must be in [0, 1], got {self.discount}")
 
     def __init__(self, config: Config, *, spec: EnvSpec, device: torch.device) -> None:

@@ -23,7 +23,10 @@ PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "
 
 def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that results depend on."""
-    return {key: value for key, value in plain.items() if key not in FREE}
+    kept = {key: value for key, value in plain.items() if key not in FREE}
+    if "env" in kept:
+        kept["env"] = {key: value for key, value in plain["env"].items() if key != "timeout_seconds"}
+    return kept
 
 
 def digest(plain: Mapping[str, Any]) -> str:

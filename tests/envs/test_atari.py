@@ -24,6 +24,7 @@ def config(game: str = "Breakout", **changes: object) -> Atari.Config:
         terminal_on_life_loss=False,
         max_episode_env_steps=27_000,
         clip_rewards=True,
+        noop_max=0,
     )
     return replace(base, **changes)
 
@@ -51,7 +52,7 @@ def equal(a: Step | np.ndarray, b: Step | np.ndarray) -> bool:
 
 
 def reference(
-    game: str, *, seed: int, sticky: float, by_life: bool, limit: int, choose: Callable[[int], int]
+    game: str, *, seed: int, sticky: float, training: bool, limit: int, choose: Callable[[int], int]
 ) -> Iterator[Step | np.ndarray]:
     """What an agent sees of Dopamine's environment and runner, step by step, for ever."""
     ale = ale_py.ALEInterface()
@@ -76,7 +77,7 @@ def reference(
             for frame in range(4):
                 reward += ale.act(action)
                 over = ale.game_over()
-                lost = by_life and ale.lives() < lives
+                lost = ale.lives() < lives
                 lives = ale.lives()
                 if over or lost:
                     break
@@ -88,12 +89,14 @@ def reference(
             frames = [*frames[1:], shrunk(first)]
             env_steps, total = env_steps + 1, total + reward
             ended = over or env_steps == limit
-            terminated = over or lost
+            terminated = over or (lost and training)
+            if lost and not training and not ended:
+                frames = [np.zeros((84, 84), np.uint8)] * 3 + [frames[-1]]
             clipped = float(np.clip(reward, -1, 1))
             yield Step(np.stack(frames), clipped, terminated, ended and not terminated, total if ended else None)
             if ended:
                 break
-            if lost:
+            if lost and training:
                 frames = [np.zeros((84, 84), np.uint8)] * 3 + [frames[-1]]
                 yield np.stack(frames)
 
@@ -107,7 +110,7 @@ def test_every_frame_reward_and_flag_is_dopamines(game: str, sticky: float, trai
         game,
         seed=3,
         sticky=sticky,
-        by_life=training,
+        training=training,
         limit=limit,
         choose=lambda actions: int(choices.integers(actions)),
     )

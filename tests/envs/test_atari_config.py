@@ -32,6 +32,7 @@ def config(game: str = "Breakout", **changes: object) -> Atari.Config:
         terminal_on_life_loss=False,
         max_episode_env_steps=27_000,
         clip_rewards=True,
+        noop_max=0,
     )
     return replace(base, **changes)
 

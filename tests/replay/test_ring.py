@@ -38,12 +38,13 @@ specs = st.one_of(
 @settings(max_examples=250, deadline=None, derandomize=True)
 @given(
     spec=specs,
-    capacity=st.integers(1, 24),
     n_step=st.integers(1, 5),
+    room=st.integers(2, 20),
     discount=st.sampled_from([0.0, 0.9, 1.0]),
     episodes=st.lists(st.tuples(st.integers(0, 12), ends), max_size=8),
 )
-def test_every_valid_start_and_its_transition_equal_the_naive_ones(spec, capacity, n_step, discount, episodes):
+def test_every_valid_start_and_its_transition_equal_the_naive_ones(spec, n_step, room, discount, episodes):
+    capacity = n_step + room
     replay = make(spec, capacity, n_step, discount)
     naive = NaiveReplay(capacity, n_step, discount, spec.stack)
     player = Player(spec, replay, naive)
@@ -232,12 +233,17 @@ def test_append_needs_an_open_episode():
 
 def test_an_observation_of_another_shape_is_refused():
     with pytest.raises(AssertionError, match=r"expected \(4, 84, 84\), got \(84, 84\)"):
-        make(ATARI, capacity=1).start(np.zeros((84, 84), np.uint8))
+        make(ATARI, capacity=3).start(np.zeros((84, 84), np.uint8))
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [((0, 1, 0.9), "capacity must be ≥ 1"), ((1, 0, 0.9), "n_step must be ≥ 1"), ((1, 1, 1.1), "discount must be in")],
+    [
+        ((0, 1, 0.9), "capacity must be ≥ 1"),
+        ((9, 0, 0.9), "n_step must be ≥ 1"),
+        ((9, 1, 1.1), "discount must be in"),
+        ((4, 3, 0.9), "n_step=3 needs a capacity of more than 4 observations, got capacity=4"),
+    ],
 )
 def test_values_out_of_range_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
