@@ -7,7 +7,9 @@ file it was made from. Deleting the folder costs nothing but time.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,9 +17,16 @@ from pathlib import Path
 
 import polars as pl
 
+from redo_lab.runs.reading import printable
+
+LOG = logging.getLogger("redo_lab")
 SCHEMA = {"env_steps": pl.Int64, "updates": pl.Int64, "name": pl.String, "value": pl.Float64}
 SMALL_BYTES = 200_000
 """Files up to this size are read as they are: nothing would be gained."""
+MOST_BYTES = 2_000_000_000
+"""Some 50 million values, read at once; what is larger was damaged or planted."""
+MOST_TORN_BYTES = 10_000
+"""A longer last line is not one that is being written."""
 AT_ONCE = 200
 
 
@@ -29,8 +38,9 @@ def cache_folder() -> Path:
 def cached_metrics(
     directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], *, cache: bool = True
 ) -> pl.DataFrame:
-    """The metrics of these run directories: directory and SCHEMA's columns; ValueError names a file that isn't one.
+    """The metrics of these run directories: directory and SCHEMA's columns.
 
+    A file that holds no metrics, or more than MOST_BYTES, counts as empty, with a warning that names it.
     names, prefixes: only metrics of these names or beginning so; all if neither is given.
     """
     frames = [
@@ -51,18 +61,32 @@ def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]
 def _one(directory: str, cache: bool) -> pl.LazyFrame:
     path = Path(directory) / "metrics.csv"
     try:
-        found = path.stat()
+        return _labelled(_frame(path, cache), directory)
     except FileNotFoundError:
-        return _labelled(pl.LazyFrame(schema=SCHEMA), directory)
-    if not cache or found.st_size <= SMALL_BYTES:
-        return _labelled(_read(path).lazy(), directory)
+        pass
+    except OSError as error:
+        LOG.warning("%s", printable(f"{path} can't be read: {error.strerror}"))
+    except ValueError as error:
+        LOG.warning("%s", printable(f"{path}: {error}; its values are passed over"))
+    return _labelled(pl.LazyFrame(schema=SCHEMA), directory)
+
+
+def _frame(path: Path, cache: bool) -> pl.LazyFrame:
+    """ValueError says what is wrong with the file."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError("not a regular file")
+    if facts.st_size > MOST_BYTES:
+        raise ValueError(f"{facts.st_size / 1e9:.1f} GB, more than metrics ever take")
+    if not cache or facts.st_size <= SMALL_BYTES:
+        return _read(path).lazy()
     folder = cache_folder() / hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
-    kept = folder / f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}.parquet"
+    kept = folder / f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}.parquet"
     if not kept.exists():
         frame = _read(path)
         if not _keep(frame, kept):
-            return _labelled(frame.lazy(), directory)
-    return _labelled(pl.scan_parquet(kept), directory)
+            return frame.lazy()
+    return pl.scan_parquet(kept)
 
 
 def _labelled(frame: pl.LazyFrame, directory: str) -> pl.LazyFrame:
@@ -88,10 +112,12 @@ def _keep(frame: pl.DataFrame, path: Path) -> bool:
 
 def _read(path: Path) -> pl.DataFrame:
     content = path.read_bytes()
-    whole_lines = content[: content.rfind(b"\n") + 1]
-    if not whole_lines:
+    whole = content.rfind(b"\n") + 1
+    if len(content) - whole > MOST_TORN_BYTES:
+        raise ValueError("not a metrics file (its last line has no end)")
+    if not whole:
         return pl.DataFrame(schema=SCHEMA)
     try:
-        return pl.read_csv(whole_lines, schema=SCHEMA)
+        return pl.read_csv(content[:whole], schema=SCHEMA)
     except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{path}: not a metrics file ({str(error).splitlines()[0]})") from error
+        raise ValueError(f"not a metrics file ({str(error).splitlines()[0]})") from error

@@ -33,19 +33,19 @@ class Improvement:
 
     def draw(self, source: Source) -> Drawing:
         """The numbers beside it hold the difference of the IQMs, too."""
-        study, base = source.study, self.config.against
-        if base is not None and base not in study.methods:
-            raise ValueError(f"no method '{base}' among {', '.join(study.methods)}")
-        pairs = [(y, x) for x, y in combinations(study.methods, 2)]
+        score_table, base = source.score_table, self.config.against
+        if base is not None and base not in score_table.methods:
+            raise ValueError(f"no method '{base}' among {', '.join(score_table.methods)}")
+        pairs = [(y, x) for x, y in combinations(score_table.methods, 2)]
         pairs = [(y, x) if x == base else (x, y) for x, y in pairs if base is None or base in (x, y)]
         if not pairs:
             raise ValueError("the probability of improvement needs at least two methods")
         left_out, pairs = len(pairs[self.config.most :]), pairs[: self.config.most]
-        look, rows = looks(study.methods), []
+        look, rows = looks(score_table.methods), []
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 0.6 + 0.19 * len(pairs))
             for at, (x, y) in enumerate(pairs):
-                scores = (x, study.scores[x]), (y, study.scores[y])
+                scores = (x, score_table.scores[x]), (y, score_table.scores[y])
                 won, more = improvement(*scores, source.resampling), difference(*scores, source.resampling)
                 found = {"probability": won.value, "low": won.low, "high": won.high}
                 found |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from redo_lab.analysis.lines import CELL
 from redo_lab.analysis.looks import looks
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.names import EVALUATION_RETURN
@@ -20,13 +21,14 @@ FIRST = (EVALUATION_RETURN, "dormant/total_", "overlap/total_historical_", "rank
 MOST_METRICS = 14
 
 
-def curve_data(study: ScoreTable, table: Table) -> dict[str, Any]:
+def curve_data(score_table: ScoreTable, table: Table) -> dict[str, Any]:
     """{methods, games, metrics, looks, curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}."""
-    rows = table.metrics(prefixes=FIRST).join(study.runs.select("directory", "method"), on="directory")
+    cells = score_table.runs.select("directory", *CELL)
+    rows = table.values(prefixes=FIRST).join(cells, on="directory", maintain_order="left")
     present = set(rows["name"].unique())
     ordered = [name for beginning in FIRST for name in sorted(present) if name.startswith(beginning)]
     metrics = list(dict.fromkeys(ordered))[:MOST_METRICS]
-    curves: dict[str, Any] = {metric: {game: {} for game in study.games} for metric in metrics}
+    curves: dict[str, Any] = {metric: {game: {} for game in score_table.games} for metric in metrics}
     chosen = rows.filter(pl.col("name").is_in(metrics) & pl.col("value").is_finite())
     grouped = chosen.group_by(["name", "game", "method", "seed"], maintain_order=True)
     for (name, game, method, seed), part in grouped:
@@ -35,11 +37,11 @@ def curve_data(study: ScoreTable, table: Table) -> dict[str, Any]:
         values = [float(f"{value:.{DIGITS}g}") for value in thin["value"]]
         by_method = curves[name][game].setdefault(method, {})
         by_method[str(seed)] = [thin["env_steps"].to_list(), thin["updates"].to_list(), values]
-    look = looks(study.methods)
+    look = looks(score_table.methods)
     return {
-        "methods": list(study.methods),
-        "games": list(study.games),
+        "methods": list(score_table.methods),
+        "games": list(score_table.games),
         "metrics": metrics,
-        "colours": {method: look[method].colour for method in study.methods},
+        "colours": {method: look[method].colour for method in score_table.methods},
         "curves": curves,
     }
