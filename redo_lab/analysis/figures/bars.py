@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, shortened
 from redo_lab.analysis.looks import STYLE, Look, looks
 from redo_lab.analysis.normalise import Normalisation
 from redo_lab.analysis.score_table import ENOUGH_SEEDS
@@ -53,7 +53,9 @@ class Bars:
                     if dots:
                         _dots(axes, at, source, method, look[method])
                     _row(axes, at, found[method][name], look[method], few)
-                axes.set_yticks(range(len(score_table.methods)), score_table.methods if axes is row[0] else [])
+                axes.set_yticks(
+                    range(len(score_table.methods)), map(shortened, score_table.methods) if axes is row[0] else []
+                )
                 axes.set_ylim(len(score_table.methods) - 0.4, -0.7)
                 axes.tick_params(axis="y", length=0)
                 axes.spines["left"].set_visible(False)

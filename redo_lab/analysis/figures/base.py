@@ -26,6 +26,7 @@ from redo_lab.runs.table import Table
 
 PNG_DPI = 300
 FORMATS = ("pdf", "svg", "png")
+LONGEST_NAME = 36
 
 
 class Width(Enum):
@@ -121,11 +122,20 @@ def legend(figure: Figure, look: Mapping[str, Look]) -> None:
     if len(look) < 2:
         return
     handles = [
-        Line2D([], [], color=each.colour, linestyle=each.line, marker=each.marker, mec="white", mew=0.5, label=method)
+        Line2D(
+            [],
+            [],
+            color=each.colour,
+            linestyle=each.line,
+            marker=each.marker,
+            mec="white",
+            mew=0.5,
+            label=shortened(method),
+        )
         for method, each in look.items()
     ]
     width, height = figure.get_size_inches()
-    entry = (0.55 * max(map(len, look)) + 6) * FONT_POINTS / 72
+    entry = (0.55 * min(LONGEST_NAME, max(map(len, look))) + 6) * FONT_POINTS / 72
     columns = max(1, min(len(handles), int(width / entry)))
     figure.set_size_inches(width, height + 1.5 * FONT_POINTS / 72 * math.ceil(len(handles) / columns))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2)
@@ -145,6 +155,12 @@ def _short(value: float, _position: float = 0.0) -> str:
     return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:g}"
 
 
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """`name` in at most `longest` letters, both ends kept: names that are too long would leave no room to draw in."""
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
 def game_title(game: str) -> str:
     """`demon_attack` → Demon Attack."""
-    return game.replace("_", " ").title()
+    return shortened(game.replace("_", " ").title())

@@ -11,7 +11,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes, shortened
 from redo_lab.analysis.lines import Asked, Curve, curves, expanded, rows_of
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
 from redo_lab.analysis.score_table import ScoreTable
@@ -100,9 +100,12 @@ class Curves:
     def _label(self, score_table: ScoreTable, name: str) -> str:
         if self.config.normalised:
             return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{score_table.normalisation.label}"
-        label = self.config.y_label or name.rpartition("/")[2].replace("_", " ")
+        if self.config.y_label is None:
+            return shortened(name.rpartition("/")[2].replace("_", " "))
         stem, tau, value = name.rpartition("_tau")
-        return label.format(group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else "")
+        return self.config.y_label.format(
+            group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else ""
+        )
 
     def _rows(self, source: Source, names: Sequence[str]) -> pl.DataFrame:
         rows = rows_of(source.score_table, source.table, names)

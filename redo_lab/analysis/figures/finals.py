@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.transforms import Bbox
 
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
 from redo_lab.analysis.lines import expanded, rows_of
 from redo_lab.analysis.looks import STYLE
 
@@ -55,7 +55,7 @@ class Finals:
             table = axes.table(
                 cells,
                 rowLabels=titles,
-                colLabels=list(score_table.methods),
+                colLabels=[shortened(method) for method in score_table.methods],
                 cellLoc="right",
                 bbox=Bbox.from_bounds(0.12, 0, 0.88, 1),
             )

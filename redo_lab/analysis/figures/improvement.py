@@ -9,7 +9,7 @@ import matplotlib as mpl
 import polars as pl
 
 from redo_lab.analysis.aggregate import difference, improvement
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, shortened
 from redo_lab.analysis.looks import STYLE, looks
 from redo_lab.config import require
 
@@ -55,7 +55,7 @@ class Improvement:
                               solid_capstyle="butt")  # fmt: skip
                 axes.plot(won.value, at, look[x].marker, color=look[x].colour, mec="white", mew=0.6, markersize=5.5)
             axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set_yticks(range(len(pairs)), [f"{x} > {y}" for x, y in pairs])
+            axes.set_yticks(range(len(pairs)), [shortened(f"{x} > {y}") for x, y in pairs])
             axes.set_ylim(len(pairs) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
             axes.set_xlim(-0.03, 1.03)

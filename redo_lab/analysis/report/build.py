@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -22,7 +21,7 @@ from redo_lab.analysis.output import without_formulas
 from redo_lab.analysis.recipes import in_report, read
 from redo_lab.analysis.report import sections
 from redo_lab.analysis.report.data import curve_data
-from redo_lab.analysis.report.markup import boxes, choice, figure, listed, section
+from redo_lab.analysis.report.markup import boxes, choice, figure, listed, safe, section
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.analysis.summary import METRICS, summary_of
 from redo_lab.runs.table import Table
@@ -52,9 +51,9 @@ def build(score_table: ScoreTable, table: Table, resampling: Resampling, title: 
         parts = {"warnings": ("Read this first", warnings), **parts}
     folder = files(__package__)
     return Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        lead=escape(sections.facts(score_table, table)),
-        nav=" ".join(f'<a href="#{name}">{escape(heading)}</a>' for name, (heading, _) in parts.items()),
+        title=safe(title),
+        lead=safe(sections.facts(score_table, table)),
+        nav=" ".join(f'<a href="#{name}">{safe(heading)}</a>' for name, (heading, _) in parts.items()),
         sections="\n".join(section(name, heading, body) for name, (heading, body) in parts.items()),
         css=folder.joinpath("page.css").read_text(encoding="utf-8"),
         plotly=_plotly(),

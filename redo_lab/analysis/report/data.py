@@ -11,6 +11,7 @@ from redo_lab.analysis.lines import CELL
 from redo_lab.analysis.looks import looks
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.names import EVALUATION_RETURN
+from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 
 POINTS = 60
@@ -21,10 +22,16 @@ FIRST = (EVALUATION_RETURN, "dormant/total_", "overlap/total_historical_", "rank
 MOST_METRICS = 14
 
 
+def _printable_names(rows: pl.DataFrame) -> pl.Series:
+    names = {name: printable(name) for name in rows["name"].unique()}
+    return rows["name"] if all(name == shown for name, shown in names.items()) else rows["name"].replace(names)
+
+
 def curve_data(score_table: ScoreTable, table: Table) -> dict[str, Any]:
     """{methods, games, metrics, looks, curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}."""
     cells = score_table.runs.select("directory", *CELL)
     rows = table.values(prefixes=FIRST).join(cells, on="directory", maintain_order="left")
+    rows = rows.with_columns(_printable_names(rows))
     present = set(rows["name"].unique())
     ordered = [name for beginning in FIRST for name in sorted(present) if name.startswith(beginning)]
     metrics = list(dict.fromkeys(ordered))[:MOST_METRICS]
