@@ -65,13 +65,11 @@ def in_report() -> list[str]:
     return [name for _, name in sorted(asked)]
 
 
-def of_aggregate(games: int) -> list[tuple[str, str]]:
-    """What `aggregate` draws of so many games: the name of the file and the figure (`aggregate: {few: curves}`)."""
-    few_or_many = GAMES[games > FEW_GAMES]
-    asked = {name: content["aggregate"] for name, content in _contents().items() if "aggregate" in content}
-    return sorted(
-        (file, name) for name, when in asked.items() for key, file in when.items() if key in (few_or_many, ALWAYS)
-    )
+def of_aggregate(games: int) -> dict[str, str]:
+    """What `aggregate` draws of so many games, by the name of the file, from `aggregate: {few: curves}`."""
+    when = (GAMES[games > FEW_GAMES], ALWAYS)
+    asked = [(name, content["aggregate"]) for name, content in _contents().items() if "aggregate" in content]
+    return dict(sorted((file, name) for name, files in asked for key, file in files.items() if key in when))
 
 
 def described() -> list[str]:

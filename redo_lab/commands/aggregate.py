@@ -38,7 +38,8 @@ def main(argv: Sequence[str]) -> int:
 
 def _aggregate(arguments: argparse.Namespace) -> None:
     from redo_lab.analysis.figures.base import Source, save
-    from redo_lab.analysis.recipes import of_aggregate, read
+    from redo_lab.analysis.figures.unasked import drawings
+    from redo_lab.analysis.recipes import of_aggregate
     from redo_lab.analysis.summary import summary_of, write_csv
 
     table = table_of(arguments)
@@ -49,13 +50,12 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
     source = Source(score_table, table, resampling)
-    for name, figure in of_aggregate(len(score_table.games)):
-        try:
-            drawing = read(figure).kind.draw(source)
-        except ValueError as error:
-            print(printable(f"not drawn: {figure}: {error}"))
-            continue
-        files += save(drawing, score_table, output, name, ["png"])[:1]
+    asked = of_aggregate(len(score_table.games))
+    for file, (name, _, drawing) in zip(asked, drawings(asked.values(), source), strict=True):
+        if isinstance(drawing, str):
+            print(printable(f"not drawn: {name}: {drawing}"))
+        else:
+            files += save(drawing, score_table, output, file, ["png"])[:1]
     _print(summary, files)
 
 

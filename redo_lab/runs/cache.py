@@ -28,11 +28,44 @@ MOST_BYTES = 2_000_000_000
 MOST_TORN_BYTES = 10_000
 """A longer last line is not one that is being written."""
 AT_ONCE = 200
+MOST_KEPT = 1_500_000
+"""Values, of some 60 bytes each."""
 
 
 def cache_folder() -> Path:
     """Where the cache is."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redo_lab"
+
+
+class Reader:
+    """Metrics of run directories, as `cached_metrics` gives them; what was read last is kept for narrower questions.
+
+    What several figures ask for is so read once. Kept are at most MOST_KEPT values, the newest.
+    """
+
+    def __init__(self, *, cache: bool = True) -> None:
+        self._cache = cache
+        self._kept: list[tuple[frozenset[str], Sequence[str], pl.DataFrame]] = []
+
+    def __call__(self, directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
+        """directory and SCHEMA's columns of the metrics of these names or beginning so; all if neither is given."""
+        wider = self._wider(set(directories), (*names, *prefixes))
+        if wider is not None:
+            return _selected(wider.lazy(), names, prefixes).filter(pl.col("directory").is_in(directories)).collect()
+        # A name is read as a beginning, too, as a figure's pattern may ask for it next.
+        beginnings = [*prefixes, *names]
+        frame = cached_metrics(directories, (), beginnings, cache=self._cache)
+        if beginnings and frame.height <= MOST_KEPT:
+            self._kept.insert(0, (frozenset(directories), beginnings, frame))
+            while sum(kept.height for *_, kept in self._kept) > MOST_KEPT:
+                self._kept.pop()
+        return _selected(frame.lazy(), names, prefixes).collect() if names else frame
+
+    def _wider(self, directories: set[str], asked: Sequence[str]) -> pl.DataFrame | None:
+        for known, beginnings, frame in self._kept:
+            if asked and known >= directories and all(name.startswith(tuple(beginnings)) for name in asked):
+                return frame
+        return None
 
 
 def cached_metrics(
@@ -43,12 +76,12 @@ def cached_metrics(
     A file that holds no metrics, or more than MOST_BYTES, counts as empty, with a warning that names it.
     names, prefixes: only metrics of these names or beginning so; all if neither is given.
     """
-    frames = [
-        _selected(pl.concat([_one(directory, cache) for directory in directories[at : at + AT_ONCE]]), names, prefixes)
-        for at in range(0, len(directories), AT_ONCE)
-    ]
-    empty = pl.DataFrame(schema={"directory": pl.String, **SCHEMA})
-    return pl.concat([empty, *pl.collect_all(frames)])
+    frames = [pl.DataFrame(schema={"directory": pl.String, **SCHEMA})]
+    for at in range(0, len(directories), AT_ONCE):
+        # Collected at once, so that of many runs only what was asked for is in memory together.
+        every = pl.concat([_one(directory, cache) for directory in directories[at : at + AT_ONCE]])
+        frames.append(_selected(every, names, prefixes).collect())
+    return pl.concat(frames)
 
 
 def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]) -> pl.LazyFrame:

@@ -94,7 +94,8 @@ def scalar(value: Any) -> Scalar:
         return value
     if isinstance(value, int):
         return value if value.bit_length() <= MOST_BITS else str(value)
-    return _line(value if isinstance(value, str) else json.dumps(value))
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if text.isprintable() else _line(text)
 
 
 def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
@@ -104,7 +105,7 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
         if isinstance(value, Mapping):
             flat |= flattened(value, f"{prefix}{key}.")
         else:
-            flat[printable(f"{prefix}{key}")] = scalar(value)
+            flat[str(scalar(f"{prefix}{key}"))] = scalar(value)
     return flat
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from redo_lab.runs.cache import SCHEMA, cached_metrics
+from redo_lab.runs.cache import SCHEMA, Reader
 from redo_lab.runs.entry import RESERVED, RUN_COLUMNS, RunRecord, Scalar, read_run
 
 Read = Callable[[Sequence[str], Sequence[str], Sequence[str]], pl.DataFrame]
@@ -58,7 +57,7 @@ def load(paths: Iterable[Path | str], *, cache: bool = True) -> Table:
     records = [record for directory in directories if (record := read_run(directory)) is not None]
     if not records:
         raise ValueError(f"none of {len(directories)} runs can be understood")
-    return table_of(records, partial(cached_metrics, cache=cache))
+    return table_of(records, Reader(cache=cache))
 
 
 def table_of(records: Sequence[RunRecord], read: Read) -> Table:

@@ -181,14 +181,14 @@ def test_few_seeds_are_lines_and_no_bands(tmp_path: Path) -> None:
 def test_figures_say_themselves_who_draws_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_report()[:3] == ["iqm", "aggregates", "against_replay_ratio"]
     assert "fig1" not in in_report(), "it uses `efficiency`, but is not asked for itself"
-    assert of_aggregate(4) == [("curves", "learning_curves"), ("dormancy", "dormancy"), ("iqm", "iqm")]
-    assert of_aggregate(5) == [("curves", "efficiency"), ("iqm", "iqm")]
+    assert of_aggregate(4) == {"curves": "learning_curves", "dormancy": "dormancy", "iqm": "iqm"}
+    assert of_aggregate(5) == {"curves": "efficiency", "iqm": "iqm"}
     (tmp_path / "figures").mkdir()
     mine = tmp_path / "figures" / "mine.yaml"
     mine.write_text("# Mine.\nuse: iqm\nreport: 0\naggregate: {many: mine}\n")
     monkeypatch.setenv("REDO_LAB_CONF", str(tmp_path))
     assert in_report()[:2] == ["mine", "iqm"]
-    assert of_aggregate(5) == [("curves", "efficiency"), ("iqm", "iqm"), ("mine", "mine")]
+    assert of_aggregate(5) == {"curves": "efficiency", "iqm": "iqm", "mine": "mine"}
     assert (read("mine").title, "mine" in names(), "looks" in names()) == ("Mine.", True, False)
     for wrong, said in (("report: first", "whole number, got 'first'"), ("aggregate: {some: x}", "always, few, many")):
         mine.write_text(f"use: iqm\n{wrong}\n")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -15,10 +13,11 @@ import matplotlib as mpl
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import costs as costs_of
-from redo_lab.analysis.figures.base import Drawing, Source, caption
+from redo_lab.analysis.figures.base import Source, caption
+from redo_lab.analysis.figures.unasked import drawings
 from redo_lab.analysis.looks import COLUMN_INCHES, STYLE
 from redo_lab.analysis.output import without_formulas
-from redo_lab.analysis.recipes import in_report, read
+from redo_lab.analysis.recipes import in_report
 from redo_lab.analysis.report import sections
 from redo_lab.analysis.report.data import curve_data
 from redo_lab.analysis.report.markup import boxes, choice, figure, listed, safe, section
@@ -26,8 +25,6 @@ from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.analysis.summary import METRICS, summary_of
 from redo_lab.runs.table import Table
 
-BAND_REPETITIONS = 2000
-"""For the bands of curves, of which there may be thousands; a caption says how many were drawn."""
 FIRST_GAMES = 6
 
 
@@ -66,7 +63,7 @@ def build(score_table: ScoreTable, table: Table, resampling: Resampling, title: 
 def _figures(source: Source) -> tuple[str, list[str]]:
     """All that these runs allow, and why the others are not there."""
     drawn, reasons = [], []
-    for name, title, drawing in _drawings(source):
+    for name, title, drawing in drawings(in_report(), source):
         if isinstance(drawing, str):
             reasons.append(f"{name}: {drawing}")
             continue
@@ -77,18 +74,6 @@ def _figures(source: Source) -> tuple[str, list[str]]:
         wide = drawing.figure.get_figwidth() > COLUMN_INCHES
         drawn.append(figure(svg.getvalue(), without_formulas(drawing.data).write_csv(), name, text, wide=wide))
     return f'<div class="figures">{"".join(drawn)}</div>', reasons
-
-
-def _drawings(source: Source) -> Iterator[tuple[str, str, Drawing | str]]:
-    """The name and title of each figure, and the figure or why there is none."""
-    curves = replace(source.resampling, repetitions=min(source.resampling.repetitions, BAND_REPETITIONS))
-    for name in in_report():
-        recipe = read(name)
-        resampling = curves if type(recipe.kind).__name__ == "Curves" else source.resampling
-        try:
-            yield name, recipe.title, recipe.kind.draw(replace(source, resampling=resampling))
-        except ValueError as error:
-            yield name, recipe.title, str(error)
 
 
 def _curves(data: dict[str, Any]) -> str:
