@@ -53,7 +53,9 @@ def expanded(patterns: Sequence[str], score_table: ScoreTable, table: Table) -> 
     A pattern that ends with `_tau*` takes the largest τ. ValueError for one that nothing matches.
     """
     runs = table.where(pl.col("directory").is_in(score_table.runs["directory"].to_list()))
-    found = runs.values(prefixes=[pattern.partition("*")[0] for pattern in patterns])
+    beginnings = tuple(pattern.partition("*")[0] for pattern in patterns)
+    found = runs.logged()
+    found = found.filter(pl.col("name").is_in([name for name in found["name"].unique() if name.startswith(beginnings)]))
     per_name = found.group_by("name", maintain_order=True).agg(pl.col("directory").n_unique())
     names = [name for name, count in per_name.iter_rows() if count == score_table.runs.height]
     chosen: dict[str, None] = {}

@@ -28,6 +28,7 @@ MOST_BYTES = 2_000_000_000
 MOST_TORN_BYTES = 10_000
 """A longer last line is not one that is being written."""
 AT_ONCE = 200
+TEXT = pl.col("directory", "name")
 MOST_KEPT = 1_500_000
 """Values, of some 60 bytes each."""
 
@@ -46,6 +47,7 @@ class Reader:
     def __init__(self, *, cache: bool = True) -> None:
         self._cache = cache
         self._kept: list[tuple[frozenset[str], Sequence[str], pl.DataFrame]] = []
+        self._logged: dict[frozenset[str], pl.DataFrame] = {}
 
     def __call__(self, directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
         """directory and SCHEMA's columns of the metrics of these names or beginning so; all if neither is given."""
@@ -61,6 +63,13 @@ class Reader:
                 self._kept.pop()
         return _selected(frame.lazy(), names, prefixes).collect() if names else frame
 
+    def logged(self, directories: Sequence[str]) -> pl.DataFrame:
+        """directory and name: which metrics each run has."""
+        known = frozenset(directories)
+        if known not in self._logged:
+            self._logged[known] = cached_metrics(directories, (), (), cache=self._cache, pairs=True)
+        return self._logged[known]
+
     def _wider(self, directories: set[str], asked: Sequence[str]) -> pl.DataFrame | None:
         for known, beginnings, frame in self._kept:
             if asked and known >= directories and all(name.startswith(tuple(beginnings)) for name in asked):
@@ -69,19 +78,29 @@ class Reader:
 
 
 def cached_metrics(
-    directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], *, cache: bool = True
+    directories: Sequence[str],
+    names: Sequence[str],
+    prefixes: Sequence[str],
+    *,
+    cache: bool = True,
+    pairs: bool = False,
 ) -> pl.DataFrame:
     """The metrics of these run directories: directory and SCHEMA's columns.
 
     A file that holds no metrics, or more than MOST_BYTES, counts as empty, with a warning that names it.
-    names, prefixes: only metrics of these names or beginning so; all if neither is given.
+    names, prefixes: only metrics of these names or beginning so; all if neither is given. pairs: only each directory
+    and name, once.
     """
-    frames = [pl.DataFrame(schema={"directory": pl.String, **SCHEMA})]
+    frames = []
     for at in range(0, len(directories), AT_ONCE):
         # Collected at once, so that of many runs only what was asked for is in memory together.
         every = pl.concat([_one(directory, cache) for directory in directories[at : at + AT_ONCE]])
-        frames.append(_selected(every, names, prefixes).collect())
-    return pl.concat(frames)
+        # As categories, because a few strings of a file that are kept as such keep all of its text in memory.
+        chosen = _selected(every, names, prefixes)
+        chosen = chosen.select(TEXT).unique(maintain_order=True) if pairs else chosen
+        frames.append(chosen.with_columns(TEXT.cast(pl.Categorical)).collect())
+    empty = pl.DataFrame(schema={"directory": pl.String, **SCHEMA}).with_columns(TEXT.cast(pl.Categorical))
+    return pl.concat([empty.select(TEXT) if pairs else empty, *frames]).with_columns(TEXT.cast(pl.String))
 
 
 def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]) -> pl.LazyFrame:

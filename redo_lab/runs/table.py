@@ -43,6 +43,13 @@ class Table:
         """As `metrics`, of each run its directory alone: far smaller where there are many runs."""
         return self.read(self.runs["directory"].to_list(), names, prefixes)
 
+    def logged(self) -> pl.DataFrame:
+        """directory and name: which metrics each run has, in the order in which they first appear."""
+        directories = self.runs["directory"].to_list()
+        if isinstance(self.read, Reader):
+            return self.read.logged(directories)
+        return self.values().select("directory", "name").unique(maintain_order=True)
+
     def where(self, condition: pl.Expr) -> Table:
         """The runs for which `condition` holds."""
         return Table(self.runs.filter(condition), self.axes, self.settings, self.read)
