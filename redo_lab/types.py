@@ -261,6 +261,9 @@ class Journal(Protocol):
     def add(self, counters: Counters, values: Mapping[str, Tensor | float]) -> None:
         """`values` belong to this moment."""
 
+    def give_up(self, reason: str) -> None:
+        """The run has failed for this `reason`, which its status says; the process is about to end."""
+
 
 class Study(Protocol):
     """What one run does, from its config alone; everything random comes from its own named generators."""

@@ -36,6 +36,8 @@ GAMES = [
     "double_dunk",
     "ice_hockey",
 ]
+PARTS = ("agent", "network", "env", "replay", "evaluation")
+"""Of a config, so that a run.json is about as long as a real one."""
 LAYERS = ("conv1", "conv2", "conv3", "dense", "total")
 THRESHOLDS = ("0", "0p025", "0p1")
 GAIN = {"none": 1.0, "redo": 1.5, "reset": 1.1, "weight_decay": 0.9}
@@ -72,23 +74,37 @@ def write(root: Path, method: str, ratio: float, game: str, seed: int, evaluatio
         "run_id": run_id,
         "experiment": root.name,
         "axes": axes,
-        "env_steps": steps,
+        "name": f"dqn {game} rr{ratio:g} {method} s{seed}",
+        "study": "online",
+        "total": steps,
+        "unit": "agent steps",
+        "clocks": {"env_steps": "agent steps", "updates": "gradient steps"},
         "identity": "synthetic",
         "git": {"commit": COMMIT, "dirty": False},
         "versions": {"redo_lab": "0.1.0", "torch": "2.13.0"},
-        "settings": {"seed": seed, "agent": {"learning_rate": 6.25e-5}, "training": {"replay_ratio": ratio}},
+        "settings": {
+            "seed": seed,
+            "training": {"replay_ratio": ratio},
+            **{part: {f"option_{at}": at for at in range(16)} for part in PARTS},
+        },
     }
-    last = {
+    status = {
+        "state": "finished",
+        "done": steps,
+        "total": steps,
+        "unit": "agent steps",
+        "phase": "training",
+        "rate_per_s": 100.0,
+        "headline": {"return": 0.0},
+        "updates": updates,
         "heartbeat": 0.0,
         "attempt": 1,
         "error": None,
-        "last_return": 0.0,
-        "dormant_percent": 0.0,
         "host": "nowhere",
+        "pid": None,
     }
-    status = {"state": "finished", "env_steps": steps, "total_env_steps": steps, "updates": updates, "episodes": 1}
     (directory / "run.json").write_text(json.dumps(run, indent=2))
-    (directory / "status.json").write_text(json.dumps({**status, "rate_env_steps_per_s": 100.0, "pid": None, **last}))
+    (directory / "status.json").write_text(json.dumps(status))
     (directory / "config.yaml").write_text(f"seed: {seed}\nagent:\n  learning_rate: 6.25e-05\n")
     lines = "\n".join(metrics(method, ratio, game, evaluations, steps, generator))
     (directory / "metrics.csv").write_text(f"env_steps,updates,name,value\n{lines}\n")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from rliable import metrics
@@ -48,9 +49,9 @@ def estimate(scores: Scores, names: Sequence[str], resampling: Resampling, metho
     All metrics share their resamples. With one seed there is nothing to resample and no interval is given.
     """
     assert scores.ndim == 2
-    resamples = _resamples(scores, resampling, method)
-    drawn = {name: partial(getattr(resamples, name), scores) for name in names}
-    return {name: _estimate(METRICS[name](scores), drawn[name], len(scores), resampling) for name in names}
+    assert scores.dtype == np.float64
+    matrix = _Matrix(scores.tobytes(), scores.shape)
+    return {name: _of_one_metric(name, matrix, resampling, method) for name in names}
 
 
 def difference(first: tuple[str, Scores], second: tuple[str, Scores], resampling: Resampling) -> Estimate:
@@ -125,8 +126,29 @@ def mean_over_time(scores: Scores) -> Scores:
 POINTS: dict[str, Callable[[Scores], Scores]] = {"iqm": iqm_over_time, "mean": mean_over_time}
 
 
+class _Matrix(NamedTuple):
+    """Scores as a key of what was computed from them."""
+
+    content: bytes
+    shape: tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def _of_one_metric(name: str, matrix: _Matrix, resampling: Resampling, method: str) -> Estimate:
+    """Several figures and tables ask for the same."""
+    scores = np.frombuffer(matrix.content).reshape(matrix.shape)
+    draws = partial(getattr(_resamples(scores, resampling, method), name), scores)
+    return _estimate(METRICS[name](scores), draws, len(scores), resampling)
+
+
 def _resamples(scores: Scores, resampling: Resampling, method: str) -> Resamples:
     seeds, games, *_ = scores.shape
+    return _drawn(seeds, games, resampling, method)
+
+
+@lru_cache(maxsize=2)
+def _drawn(seeds: int, games: int, resampling: Resampling, method: str) -> Resamples:
+    """Kept for the next metric of the same method, or of the same two; more of them would take too much memory."""
     return Resamples(seeds, games, resampling, method)
 
 

@@ -81,13 +81,15 @@ class Resamples:
     def counts(self) -> NDArray[np.unsignedinteger]:
         """How often each run is in each resample: [games × seeds, repetitions], the runs of a game together."""
         small = np.min_scalar_type(self.games * self.seeds)
-        per_draw = [(self._drawn == seed).sum(axis=1, dtype=small) for seed in range(self.seeds)]
-        counts = np.stack(per_draw, axis=1)  # [drawn game, seed, repetitions]
+        counts = np.empty((self.games, self.seeds, self.repetitions), dtype=small)  # games as drawn
+        everyone = np.arange(self.repetitions)
+        for game, drawn in enumerate(self._drawn):
+            places = drawn.astype(np.intp) * self.repetitions + everyone
+            counts[game] = np.bincount(places.ravel(), minlength=counts[game].size).reshape(counts[game].shape)
         if self._tasks is not None:
-            drawn, counts = counts, np.zeros_like(counts)
-            everyone = np.arange(self.repetitions)
+            once, counts = counts, np.zeros_like(counts)
             for place in range(self.games):
-                counts[self._tasks[place], :, everyone] += drawn[place].T
+                counts[self._tasks[place], :, everyone] += once[place].T
         return counts.reshape(self.games * self.seeds, self.repetitions)
 
     def mean(self, scores: Scores) -> Draws:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
+
+from redo_lab.runs.reading import printable, read_object, regular_bytes
 
 SCHEMA = {
     "directory": pl.String,
@@ -47,7 +48,7 @@ def per_method(runs: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
 def _cost(directory: Path) -> dict[str, str | float | None]:
     row: dict[str, str | float | None] = dict.fromkeys(SCHEMA) | {"directory": str(directory)}
     try:
-        lines = (directory / "throughput.csv").read_text().splitlines()
+        lines = regular_bytes(directory / "throughput.csv").decode().splitlines()
         names, rows = lines[0].split(","), [line.split(",") for line in lines[1:] if line]
         values = [{name: float(value) for name, value in zip(names, line, strict=True)} for line in rows]
         updates = values[-1]["updates"]
@@ -56,7 +57,8 @@ def _cost(directory: Path) -> dict[str, str | float | None]:
         seconds = sum(ends) + values[-1]["wall_seconds"]
         row |= {"hours": seconds / 3600, "updates_per_s": updates / seconds if seconds else None}
         row["peak_memory_mb"] = max(value["peak_memory_mb"] for value in values)
-        row["device"] = json.loads((directory / "status.json").read_text()).get("device")
+        device = read_object(directory / "status.json").get("device")
+        row["device"] = printable(device) if isinstance(device, str) else None
     except (OSError, ValueError, IndexError, KeyError):
         return row
     return row

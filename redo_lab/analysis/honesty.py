@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from redo_lab.runs.entry import CONTINUED
 from redo_lab.runs.names import EVALUATION_RETURN
+
+LISTED = 6
 
 
 class Cell(NamedTuple):
@@ -41,12 +44,13 @@ class Findings:
 
 
 def one_suite(runs: pl.DataFrame) -> str:
-    """The suite of all runs; ValueError if they are of several."""
-    suites = sorted({str(value) for value in runs["suite"]}) if "suite" in runs.columns else ["unknown"]
+    """The suite of all runs, or the study where these have none; ValueError if they are of several."""
+    kinds = runs["study"] if "suite" not in runs.columns else runs["suite"].cast(pl.String).fill_null(runs["study"])
+    suites = sorted(set(kinds))
     if len(suites) > 1:
         raise ValueError(f"the runs are of several suites ({', '.join(suites)}), whose scores have nothing in common; "
-                         f"choose: --where suite={suites[0]}")  # fmt: skip
-    return suites[0]
+                         f"choose: --where {_choice(runs, suites[0])}")  # fmt: skip
+    return str(suites[0])
 
 
 def alike(runs: pl.DataFrame, findings: Findings, *, mixed_steps: bool) -> pl.DataFrame:
@@ -56,17 +60,18 @@ def alike(runs: pl.DataFrame, findings: Findings, *, mixed_steps: bool) -> pl.Da
     """
     if "scale" in runs.columns:
         runs = _most_frequent(runs, "scale", "scale", findings)
-    if mixed_steps:
-        parts = runs.partition_by("method", maintain_order=True)
-        runs = pl.concat([_most_frequent(part, "planned_env_steps", "agent steps", findings) for part in parts])
-    else:
-        runs = _most_frequent(runs, "planned_env_steps", "agent steps", findings)
+    runs = _most_frequent(runs, "unit", "lengths in", findings)
+    parts = runs.partition_by("method", maintain_order=True) if mixed_steps else [runs]
+    runs = pl.concat([_most_frequent(part, "planned", runs["unit"][0], findings) for part in parts])
     _check_versions(runs, findings)
     return runs
 
 
-def cells(runs: pl.DataFrame, scores: dict[str, float], findings: Findings) -> dict[Cell, str]:
-    """The directory of every usable run (finished, of a finite score); the other methods × games × seeds are found."""
+def cells(runs: pl.DataFrame, scores: dict[str, float], last: dict[str, int], findings: Findings) -> dict[Cell, str]:
+    """The directory of every usable run (finished, measured to its end, of a finite score); the others are listed.
+
+    scores: of each directory; last: where its last evaluation was, on the clock that its length is counted on.
+    """
     rows = {Cell(row["method"], row["game"], row["seed"]): row for row in runs.iter_rows(named=True)}
     methods = list(dict.fromkeys(runs["method"]))
     usable: dict[Cell, str] = {}
@@ -75,10 +80,13 @@ def cells(runs: pl.DataFrame, scores: dict[str, float], findings: Findings) -> d
         if row is None:
             findings.left_out.append(f"{cell}: no run")
         elif row["state"] != "finished":
-            at = f"{row['state']} at {row['env_steps']} of {row['planned_env_steps']} agent steps"
+            at = f"{row['state']} at {row['done']} of {row['planned']} {row['unit']}"
             findings.left_out.append(f"{cell}: {at}: {_last_line(row['error'])}" if row["error"] else f"{cell}: {at}")
         elif row["directory"] not in scores:
             findings.left_out.append(f"{cell}: finished without any {EVALUATION_RETURN} in {row['directory']}")
+        elif row["directory"] in last and last[row["directory"]] < row["planned"]:
+            at = f"{last[row['directory']]} of {row['planned']} {row['unit']}"
+            findings.left_out.append(f"{cell}: finished, but its last evaluation is at {at}: metrics.csv was cut")
         elif not math.isfinite(scores[row["directory"]]):
             findings.left_out.append(f"{cell}: its final score is {scores[row['directory']]}")
         else:
@@ -127,17 +135,25 @@ def _most_frequent(runs: pl.DataFrame, column: str, name: str, findings: Finding
 
 
 def _check_versions(runs: pl.DataFrame, findings: Findings) -> None:
-    codes = Counter(
-        (row["commit"] or "unknown")[:10] + (" with uncommitted changes" if row["dirty"] else "")
-        for row in runs.iter_rows(named=True)
-    )
-    for what, found in (("commits", codes), ("versions", Counter(v or "unknown" for v in runs["versions"]))):
+    for what, found in (
+        ("commits", Counter(runs["code"])),
+        ("versions", Counter(v or "unknown" for v in runs["versions"])),
+    ):
         if len(found) > 1:
             listed = ", ".join(
                 f"{code} ({count} {'run' if count == 1 else 'runs'})" for code, count in found.most_common()
             )
             findings.caveats.append(f"the runs come from different {what} of the code: {listed}")
+    continued = runs.filter(pl.col("code").str.contains(CONTINUED, literal=True))
+    for run_id, code in continued.select("run_id", "code").head(LISTED).iter_rows():
+        findings.caveats.append(f"a run was continued with other code: {run_id} ({code})")
+    if continued.height > LISTED:
+        findings.caveats.append(f"{continued.height - LISTED} more runs were continued with other code")
 
 
 def _last_line(error: str) -> str:
     return error.strip().splitlines()[-1]
+
+
+def _choice(runs: pl.DataFrame, suite: str) -> str:
+    return f"{'suite' if 'suite' in runs.columns and suite in set(runs['suite']) else 'study'}={suite}"

@@ -18,7 +18,9 @@ from redo_lab.runs.names import DORMANT_TOTAL, tau_text, tau_value
 from redo_lab.runs.table import Table
 
 MOST_POINTS = 200
+LISTED = 3
 TAU = "_tau"
+CELL = ("method", "game", "seed")
 
 
 @dataclass(frozen=True)
@@ -45,64 +47,68 @@ class Asked:
     smooth: int = 1
 
 
-def expanded(patterns: Sequence[str], study: ScoreTable, table: Table) -> list[str]:
-    """The metrics that match `patterns` (`dormant/*_tau*`) and that every run of the study has.
+def expanded(patterns: Sequence[str], score_table: ScoreTable, table: Table) -> list[str]:
+    """The metrics that match `patterns` (`dormant/*_tau*`) and that every run of the score table has.
 
     A pattern that ends with `_tau*` takes the largest τ. ValueError for one that nothing matches.
     """
-    runs = table.where(pl.col("directory").is_in(study.runs["directory"].to_list()))
-    found = runs.metrics(prefixes=[pattern.partition("*")[0] for pattern in patterns])
+    runs = table.where(pl.col("directory").is_in(score_table.runs["directory"].to_list()))
+    beginnings = tuple(pattern.partition("*")[0] for pattern in patterns)
+    found = runs.logged()
+    found = found.filter(pl.col("name").is_in([name for name in found["name"].unique() if name.startswith(beginnings)]))
     per_name = found.group_by("name", maintain_order=True).agg(pl.col("directory").n_unique())
-    names = [name for name, count in per_name.iter_rows() if count == study.runs.height]
+    names = [name for name, count in per_name.iter_rows() if count == score_table.runs.height]
     chosen: dict[str, None] = {}
     for pattern in patterns:
         matching = [name for name in names if fnmatchcase(name, pattern)]
         if not matching:
-            logged = per_name["name"].to_list()
-            hint = f": {nearest(pattern, logged)}" if logged else ""
-            raise ValueError(f"no metric '{pattern}' that every one of these runs has logged{hint}")
+            raise ValueError(
+                f"no metric '{pattern}' that every one of these runs has logged{_hint(pattern, found, runs)}"
+            )
         chosen |= dict.fromkeys(_of_largest_tau(matching) if pattern.endswith(f"{TAU}*") else matching)
     return list(chosen)
 
 
-def dormancy_threshold(study: ScoreTable, table: Table) -> float | None:
-    """The largest τ whose total dormant % every run of the study logged."""
+def dormancy_threshold(score_table: ScoreTable, table: Table) -> float | None:
+    """The largest τ whose total dormant % every run of the score table logged."""
     try:
-        (name,) = expanded([f"{DORMANT_TOTAL}*"], study, table)
+        (name,) = expanded([f"{DORMANT_TOTAL}*"], score_table, table)
     except ValueError:
         return None
     return tau_value(name.removeprefix(DORMANT_TOTAL))
 
 
-def final_dormancy(study: ScoreTable, table: Table, threshold: float) -> dict[str, float]:
+def final_dormancy(score_table: ScoreTable, table: Table, threshold: float) -> dict[str, float]:
     """Method → mean over its runs of the last total dormant % (0 to 100) at `threshold`."""
     last = (
-        table.metrics([DORMANT_TOTAL + tau_text(threshold)])
+        table.values([DORMANT_TOTAL + tau_text(threshold)])
         .sort("updates", maintain_order=True)
         .group_by("directory")
         .agg(pl.col("value").last())
-        .join(study.runs.select("directory", "method"), on="directory")
+        .join(score_table.runs.select("directory", "method"), on="directory")
     )
     return dict(last.group_by("method").agg(pl.col("value").mean()).iter_rows())
 
 
-def rows_of(study: ScoreTable, table: Table, metrics: Sequence[str]) -> pl.DataFrame:
-    """The values of `metrics` of the runs of the study, with their `method`."""
-    return table.metrics(metrics).join(study.runs.select("directory", "method"), on="directory")
+def rows_of(score_table: ScoreTable, table: Table, metrics: Sequence[str]) -> pl.DataFrame:
+    """The values of `metrics` of the runs of the score table, with their `method`, `game` and `seed`."""
+    return table.values(metrics).join(
+        score_table.runs.select("directory", *CELL), on="directory", maintain_order="left"
+    )
 
 
 def curves(
-    study: ScoreTable, rows: pl.DataFrame, asked: Asked, games: Sequence[str], resampling: Resampling
+    score_table: ScoreTable, rows: pl.DataFrame, asked: Asked, games: Sequence[str], resampling: Resampling
 ) -> dict[str, Curve]:
     """A curve for each method whose runs of `games` share points; `rows` as `rows_of` gives them."""
     chosen = rows.filter((pl.col("name") == asked.metric) & pl.col("game").is_in(list(games)))
     found = {}
-    for method in study.methods:
-        of_method = chosen.filter((pl.col("method") == method) & pl.col("seed").is_in(list(study.seeds[method])))
-        x, values = _cube(of_method, asked.clock, len(study.seeds[method]), len(games))
+    for method in score_table.methods:
+        of_method = chosen.filter((pl.col("method") == method) & pl.col("seed").is_in(list(score_table.seeds[method])))
+        x, values = _cube(of_method, asked.clock, len(score_table.seeds[method]), len(games))
         if len(x):
             if asked.normalised:
-                scales = np.array([study.scales[game] for game in games])
+                scales = np.array([score_table.scales[game] for game in games])
                 values = (values - scales[:, :1]) / scales[:, 1:]
             found[method] = _curve(x, smoothed(values, asked.smooth), asked.statistic, resampling, method)
     return found
@@ -118,6 +124,18 @@ def smoothed(values: Scores, points: int) -> Scores:
     low, high = np.maximum(np.arange(size) - before, 0), np.minimum(np.arange(size) + after + 1, size)
     mean: Scores = (cumulated[..., high] - cumulated[..., low]) / (high - low)
     return mean
+
+
+def _hint(pattern: str, found: pl.DataFrame, runs: Table) -> str:
+    """Which runs lack what most of them have, else the nearest name."""
+    partly = found.filter(pl.col("name").is_in([name for name in set(found["name"]) if fnmatchcase(name, pattern)]))
+    if partly.is_empty():
+        return f": {nearest(pattern, found['name'].unique())}" if found.height else ""
+    name = partly.group_by("name").agg(pl.col("directory").n_unique()).sort("directory", "name")["name"][-1]
+    having = partly.filter(pl.col("name") == name)["directory"].unique().to_list()
+    lacking = runs.runs.filter(~pl.col("directory").is_in(having))["run_id"].to_list()
+    more = f" and {len(lacking) - LISTED} more" if len(lacking) > LISTED else ""
+    return f": {len(lacking)} of {runs.runs.height} lack {name} ({', '.join(lacking[:LISTED])}{more})"
 
 
 def _of_largest_tau(names: Sequence[str]) -> list[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
+
+from redo_lab.analysis.recipes import LOOKS
+from redo_lab.paths import folders
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colour-blind-safe palette without its yellow, which is too pale for a line on white."""
 LINES: tuple[Any, ...] = ((0, (4, 1.5)), "-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
-KNOWN = ("none", "redo", "reset", "weight_decay", "l2_init", "random", "inverse")
 
 PALEST = 0.7
 """How far towards white the first of several variants is."""
@@ -46,6 +48,8 @@ STYLE: Any = {
     "lines.linewidth": 1.4,
     "lines.markersize": 4,
     "figure.dpi": 150,
+    # A dollar in the name of a run is no formula.
+    "text.parse_math": False,
     # TrueType in PDF, so that the publisher's checks find every font embedded; outlines in SVG, which need none.
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
@@ -65,19 +69,38 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
     """A distinct look per method, the same in every figure of the same methods.
 
     "redo" and "redo, RR 2" are variants of one family: they share its colour and line, and differ in shade and marker.
-    A known family always has its own colour; any other one starts from a hash of its name.
+    A family of figures/looks.yaml always has its own colour; any other one starts from a hash of its name.
     """
     families = dict.fromkeys(_family(method) for method in methods)
-    taken = {KNOWN.index(family) for family in families if family in KNOWN}
+    known = places()
+    taken = {known[family] for family in families if family in known}
     chosen: dict[str, Look] = {}
     for family in families:
-        slot = KNOWN.index(family) if family in KNOWN else _free_slot(family, taken)
+        slot = known[family] if family in known else _free_slot(family, taken)
         taken.add(slot)
         variants = [method for method in methods if _family(method) == family]
         for number, method in enumerate(variants):
             shade = _shaded(COLOURS[slot % len(COLOURS)], PALEST * (1 - (number + 1) / len(variants)))
             chosen[method] = Look(shade, LINES[slot % len(LINES)], MARKERS[(slot + number) % len(MARKERS)])
     return {method: chosen[method] for method in methods}
+
+
+@cache
+def places() -> dict[str, int]:
+    """The places in the palette that looks.yaml gives to families, the user's own files after ours."""
+    from omegaconf import OmegaConf
+
+    places: dict[str, int] = {}
+    for path in (folder / f"{LOOKS}.yaml" for folder in folders("figures")):
+        if not path.is_file():
+            continue
+        content = OmegaConf.to_container(OmegaConf.load(path))
+        if not isinstance(content, dict) or not all(
+            isinstance(place, int) and place >= 0 for place in content.values()
+        ):
+            raise ValueError(f"{path}: gives each method its place in the palette, a whole number ≥ 0")
+        places |= {str(family): place for family, place in content.items()}
+    return places
 
 
 def _family(method: str) -> str:

@@ -11,6 +11,8 @@ from redo_lab.config import nearest
 from redo_lab.runs.table import Table
 
 NEVER_A_METHOD = ("game", "seed", "suite", "scale")
+ONE_TASK = "one task"
+"""The game of runs that know none."""
 FALLBACK = "recycler"
 INTERVENTIONS = ("recycler", "regulariser")
 """Axes that tell together what is done against lost plasticity: where both vary, `by` the first means both."""
@@ -20,10 +22,12 @@ SHORT = {"replay_ratio": "RR", "network.width": "width", "agent.learning_rate": 
 def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
     """The runs with a column `method`, sorted by it (baselines, `none`, first), one run per method, game and seed.
 
+    Runs without a game are of one task, those without a seed have seed 0.
+
     `by` names the axes, or settings that vary, that tell methods apart; None takes the axes that vary. Two runs in one
     cell raise ValueError.
     """
-    runs = table.runs
+    runs = _with_cells(table.runs)
     axes = [name for name in table.axes if name not in NEVER_A_METHOD]
     varying = [name for name in axes if runs[name].n_unique() > 1]
     for name in by or ():
@@ -31,7 +35,7 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
             known = [*axes, *table.settings]
             raise ValueError(f"--by {name}: no such axis or varying setting of a method, {nearest(name, known)}")
     words_first = sorted(varying, key=lambda name: runs[name].dtype != pl.String)
-    chosen = list(by or words_first or [FALLBACK if FALLBACK in axes else axes[0]])
+    chosen = list(by or words_first or [FALLBACK if FALLBACK in axes else (axes or ["study"])[0]])
     if INTERVENTIONS[0] in chosen and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in chosen:
         chosen.insert(chosen.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
     named = runs.with_columns(
@@ -47,6 +51,20 @@ def label_without(run: Mapping[str, Any], without: str) -> str:
     part = _part(without, run[without])
     kept = [word for word in str(run["method"]).split(", ") if word != part]
     return ", ".join(kept) or "all runs"
+
+
+def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
+    known = {"game": pl.lit(ONE_TASK), "seed": pl.lit(0)}
+    missing = [value.alias(name) for name, value in known.items() if name not in runs.columns]
+    return runs.with_columns(missing).with_columns(
+        pl.col("game").cast(pl.String).fill_null(ONE_TASK),
+        pl.col("seed").fill_null(0 if runs.schema.get("seed", pl.Int64).is_numeric() else "0"),
+    )
+
+
+def games_text(games: Sequence[str]) -> str:
+    """`pong`, or `17 games`."""
+    return games[0] if len(games) == 1 else f"{len(games)} games"
 
 
 def _ranks(runs: pl.DataFrame, chosen: Sequence[str]) -> list[pl.Expr]:

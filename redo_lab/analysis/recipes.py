@@ -1,7 +1,8 @@
-"""`figures/NAME.yaml`: what a figure shows, of which runs, and which kind draws it."""
+"""`figures/NAME.yaml`: what a figure shows, of which runs, which kind draws it, and which verbs draw it unasked."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,23 @@ if TYPE_CHECKING:
     from redo_lab.analysis.figures.base import Kind
 
 FIGURES = shipped("figures")
-KEYS = ("use", "runs", "by", "where", "mixed_steps", "figure")
+LOOKS = "looks"
+"""The file beside the figures that says how methods look."""
+KEYS = ("use", "runs", "by", "where", "mixed_steps", "report", "aggregate", "figure")
+OWN = ("report", "aggregate")
+"""Keys that a figure doesn't take over from the one that it uses."""
+ALWAYS = "always"
+GAMES = ("few", "many")
+FEW_GAMES = 4
+"""So many get a panel each."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """figures/NAME.yaml. runs: the experiment below ./runs that it is of; None: it has to be named."""
+    """figures/NAME.yaml. title: its first line; runs: the experiment below ./runs that it is of; None: name it."""
 
     kind: Kind
+    title: str
     runs: str | None
     by: list[str] | None
     where: str | None
@@ -30,15 +40,17 @@ def read(name: str) -> Recipe:
     """The recipe of that name or path, what it `use`s filled in; ValueError says what is wrong with it."""
     from redo_lab.config import build
 
-    found = _merged(name)
-    if "figure" not in found:
+    path = _path(name)
+    content = _merged(path)
+    if "figure" not in content:
         raise ValueError(f"figure '{name}' has no `figure`, and uses none that has")
     return Recipe(
-        kind=build(found["figure"], "figure"),
-        runs=found.get("runs"),
-        by=found.get("by"),
-        where=found.get("where"),
-        mixed_steps=bool(found.get("mixed_steps", False)),
+        kind=build(content["figure"], "figure"),
+        title=_title(path),
+        runs=content.get("runs"),
+        by=content.get("by"),
+        where=content.get("where"),
+        mixed_steps=bool(content.get("mixed_steps", False)),
     )
 
 
@@ -47,35 +59,78 @@ def names() -> list[str]:
     return sorted(_paths())
 
 
-def _paths() -> dict[str, Path]:
-    return {path.stem: path for folder in reversed(folders("figures")) for path in folder.glob("*.yaml")}
+def in_report() -> list[str]:
+    """The figures whose file has a place in the report (`report: 3`), in the order of these places."""
+    asked = [(content["report"], name) for name, content in _contents().items() if "report" in content]
+    return [name for _, name in sorted(asked)]
+
+
+def of_aggregate(games: int) -> dict[str, str]:
+    """What `aggregate` draws of so many games, by the name of the file, from `aggregate: {few: curves}`."""
+    when = (GAMES[games > FEW_GAMES], ALWAYS)
+    asked = [(name, content["aggregate"]) for name, content in _contents().items() if "aggregate" in content]
+    return dict(sorted((file, name) for name, files in asked for key, file in files.items() if key in when))
 
 
 def described() -> list[str]:
     """A line for each: its name and the first line of its file."""
-    paths = sorted(_paths().items())
-    width = max(len(name) for name, _ in paths) + 2
-    lines = ((name, path.read_text(encoding="utf-8").partition("\n")[0]) for name, path in paths)
-    return [f"  {name:<{width}}{line.lstrip('# ')}" for name, line in lines]
+    paths = _paths()
+    width = max(map(len, paths)) + 2
+    return [f"  {name:<{width}}{_title(path)}" for name, path in sorted(paths.items())]
 
 
-def _merged(name: str) -> dict[str, Any]:
+def _paths() -> dict[str, Path]:
+    found = [path for folder in folders("figures") for path in folder.glob("*.yaml") if path.stem != LOOKS]
+    return {path.stem: path for path in reversed(found)}
+
+
+def _path(name: str) -> Path:
+    from redo_lab.config import nearest
+
+    known = _paths()
+    named = "/" not in name and not name.endswith((".yaml", ".yml"))
+    path = known.get(name) if named else Path(name)
+    if path is None or not path.is_file():
+        raise ValueError(f"no figure '{name}': {nearest(name, known)}")
+    return path
+
+
+def _title(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+
+
+def _contents() -> dict[str, dict[str, Any]]:
+    return {name: _content(path) for name, path in _paths().items()}
+
+
+def _content(path: Path) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     from redo_lab.config import nearest
 
-    named = "/" not in name and not name.endswith((".yaml", ".yml"))
-    path = _paths().get(name) if named else Path(name)
-    if path is None or not path.is_file():
-        raise ValueError(f"no figure '{name}': {nearest(name, names())}")
     content = OmegaConf.to_container(OmegaConf.load(path))
     if not isinstance(content, dict):
         raise ValueError(f"{path}: a figure has the keys {', '.join(KEYS)}")
-    found = {str(key): value for key, value in content.items()}
-    for key in found:
+    figure = {str(key): value for key, value in content.items()}
+    for key in figure:
         if key not in KEYS:
             raise ValueError(f"{path}: no such key '{key}': {nearest(key, KEYS)}")
-    if "use" not in found:
-        return found
-    base = _merged(str(found.pop("use")))
-    return {**base, **found, "figure": {**base["figure"], **found.get("figure", {})}}
+    _check(path, figure)
+    return figure
+
+
+def _check(path: Path, figure: Mapping[str, Any]) -> None:
+    if not isinstance(figure.get("report", 0), int):
+        raise ValueError(f"{path}: report is a place in the report, a whole number, got {figure['report']!r}")
+    when = figure.get("aggregate", {})
+    if not isinstance(when, dict) or not set(when) <= {ALWAYS, *GAMES}:
+        raise ValueError(f"{path}: aggregate says under which of {ALWAYS}, {', '.join(GAMES)} it writes which file, "
+                         f"got {when!r}")  # fmt: skip
+
+
+def _merged(path: Path) -> dict[str, Any]:
+    content = _content(path)
+    if "use" not in content:
+        return content
+    base = {key: value for key, value in _merged(_path(str(content.pop("use")))).items() if key not in OWN}
+    return {**base, **content, "figure": {**base["figure"], **content.get("figure", {})}}

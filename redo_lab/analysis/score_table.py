@@ -12,6 +12,7 @@ from redo_lab.analysis.bootstrap import Scores
 from redo_lab.analysis.honesty import Cell, Findings, alike, cells, common, dropped, one_suite
 from redo_lab.analysis.methods import add_method
 from redo_lab.analysis.normalise import Normalisation, minmax_scale, normalisation_for, scale_of
+from redo_lab.runs.entry import UNCOMMITTED
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.table import Table
 
@@ -59,7 +60,7 @@ class ScoreTable:
             found.append(f"raw returns of {len(self.games)} games are averaged; games with large returns dominate")
         if self.scale in ("demo", "smoke"):
             found.append(f"at scale '{self.scale}' the runs are far too short: no conclusion about the methods holds")
-        if self.runs["dirty"].any():
+        if self.runs["code"].str.contains(UNCOMMITTED, literal=True).any():
             found.append("the code had uncommitted changes")
         return found
 
@@ -79,6 +80,14 @@ def final_scores(evaluations: pl.DataFrame) -> dict[str, float]:
     return dict(scores.select("directory", "score").iter_rows())
 
 
+def last_moments(evaluations: pl.DataFrame, runs: pl.DataFrame) -> dict[str, int]:
+    """Run directory → where its last evaluation was, on the clock of its length; only of runs that have this clock."""
+    latest = evaluations.group_by("directory").agg(pl.col("env_steps", "updates").max())
+    joined = runs.select("directory", "clock").drop_nulls().join(latest, on="directory")
+    at = pl.when(pl.col("clock") == "env_steps").then("env_steps").otherwise("updates")
+    return dict(joined.select("directory", at).iter_rows())
+
+
 def collect(
     table: Table,
     by: Sequence[str] | None = None,
@@ -87,7 +96,7 @@ def collect(
     allow_missing: bool = False,
     mixed_steps: bool = False,
 ) -> ScoreTable:
-    """The study that the runs of `table` make up. ValueError where they are not comparable, listing all that is wrong.
+    """The scores of the runs of `table`. ValueError where they are not comparable, listing all that is wrong.
 
     Without `allow_missing`: every method must have a usable run (finished, finite score) of every game and seed that
     any method has, all of one scale, length and code. With it, runs of the most frequent scale and length are used,
@@ -97,8 +106,9 @@ def collect(
     suite = one_suite(table.runs)
     findings = Findings()
     runs = alike(add_method(table, by), findings, mixed_steps=mixed_steps)
-    scores = final_scores(table.metrics([EVALUATION_RETURN]))
-    usable = cells(runs, scores, findings)
+    evaluations = table.values([EVALUATION_RETURN])
+    scores = final_scores(evaluations)
+    usable = cells(runs, scores, last_moments(evaluations, runs), findings)
     if (findings.left_out or findings.caveats) and not allow_missing:
         raise ValueError(findings.refusal())
     games, seeds = common(usable, list(dict.fromkeys(runs["method"])))

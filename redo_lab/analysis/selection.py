@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redo_lab.runs.reading import printable
+
 if TYPE_CHECKING:
     from redo_lab.analysis.bootstrap import Resampling
     from redo_lab.analysis.normalise import Normalisation
@@ -52,7 +54,7 @@ def guarded(verb: str, act: Callable[[argparse.Namespace], None], arguments: arg
     try:
         act(arguments)
     except (ValueError, OSError) as error:
-        print(f"redo-lab {verb}: {error}", file=sys.stderr)
+        print(printable(f"redo-lab {verb}: {error}"), file=sys.stderr)
         return 2
     return 0
 
@@ -109,21 +111,21 @@ def normalisation_of(arguments: argparse.Namespace) -> Normalisation | None:
     return Normalisation(arguments.normalisation) if arguments.normalisation else None
 
 
-def study_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool = False) -> ScoreTable:
-    """The study that the runs make up."""
+def scores_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool = False) -> ScoreTable:
+    """The scores of the runs."""
     from redo_lab.analysis.score_table import collect
 
-    study = collect(
+    score_table = collect(
         table,
         arguments.by,
         normalisation_of(arguments),
         allow_missing=arguments.allow_missing,
         mixed_steps=mixed_steps or arguments.mixed_steps,
     )
-    if arguments.paired and len(set(study.seeds.values())) > 1:
-        each = "; ".join(f"{method}: {', '.join(map(str, seeds))}" for method, seeds in study.seeds.items())
+    if arguments.paired and len(set(score_table.seeds.values())) > 1:
+        each = "; ".join(f"{method}: {', '.join(map(str, seeds))}" for method, seeds in score_table.seeds.items())
         raise ValueError(f"--paired needs the same seeds of every method ({each})")
-    return study
+    return score_table
 
 
 def _below_root(path: Path) -> Path:

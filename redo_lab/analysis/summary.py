@@ -1,22 +1,24 @@
-"""The aggregate of a study, one row per method, as a terminal table and as CSV."""
+"""The aggregate of a score table, one row per method, as a terminal table and as CSV."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from rich import box
 from rich.table import Table as Printed
+from rich.text import Text
 
 from redo_lab.analysis.aggregate import Estimate, estimate
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.lines import dormancy_threshold, final_dormancy
 from redo_lab.analysis.normalise import Normalisation
-from redo_lab.analysis.output import whole_file
+from redo_lab.analysis.output import whole_file, without_formulas
 from redo_lab.analysis.score_table import ScoreTable
+from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 
 MOST_GAMES = 6
@@ -28,7 +30,7 @@ TITLES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "o
 class Summary:
     """estimates: method → metric → estimate. dormancy: method → dormant % at τ = threshold; None if none was logged."""
 
-    study: ScoreTable
+    score_table: ScoreTable
     estimates: dict[str, dict[str, Estimate]]
     metrics: tuple[str, ...]
     threshold: float | None
@@ -36,33 +38,43 @@ class Summary:
     resampling: Resampling
 
 
-def summary_of(study: ScoreTable, table: Table, metrics: Sequence[str], resampling: Resampling) -> Summary:
+def summary_of(score_table: ScoreTable, table: Table, metrics: Sequence[str], resampling: Resampling) -> Summary:
     """The metrics of every method; the optimality gap only of normalised scores, as it is measured to a score of 1."""
-    threshold = dormancy_threshold(study, table)
-    dormancy = final_dormancy(study, table, threshold) if threshold is not None else {}
-    shown = tuple(m for m in metrics if m != "optimality_gap" or study.normalisation is not Normalisation.NONE)
+    threshold = dormancy_threshold(score_table, table)
+    dormancy = final_dormancy(score_table, table, threshold) if threshold is not None else {}
+    shown = tuple(m for m in metrics if m != "optimality_gap" or score_table.normalisation is not Normalisation.NONE)
     wanted = dict.fromkeys(("iqm", *shown))
-    estimates = {method: estimate(scores, list(wanted), resampling, method) for method, scores in study.scores.items()}
-    return Summary(study, estimates, shown, threshold, dormancy, resampling)
+    estimates = {
+        method: estimate(scores, list(wanted), resampling, method) for method, scores in score_table.scores.items()
+    }
+    return Summary(score_table, estimates, shown, threshold, dormancy, resampling)
 
 
 def as_table(summary: Summary, narrow: bool) -> Printed:
     """The summary for a terminal; a `narrow` one has its intervals below the values."""
-    study = summary.study
+    score_table = summary.score_table
     level = summary.resampling.confidence
-    games = ", ".join(study.games) if len(study.games) <= MOST_GAMES else f"{len(study.games)} games"
-    title = f"{study.normalisation.label}, {level:.0%} intervals ({study.suite}: {games})"
-    table = Printed(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    games = ", ".join(score_table.games) if len(score_table.games) <= MOST_GAMES else f"{len(score_table.games)} games"
+    title = f"{score_table.normalisation.label}, {level:.0%} intervals ({score_table.suite}: {games})"
+    table = Printed(
+        title=Text(printable(title), style="italic"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("method", overflow="fold")
     titles = TITLES | ({"optimality_gap": "gap"} if narrow else {})
     for name in ("games", "seeds", *(titles[metric] for metric in summary.metrics)):
         table.add_column(name, justify="right")
     if summary.threshold is not None:
         table.add_column(f"dormant %{_break(narrow)}(τ = {summary.threshold:g})", justify="right")
-    for method in study.methods:
+    for method in score_table.methods:
         values = [shown(summary.estimates[method][metric], narrow) for metric in summary.metrics]
         dormant = [f"{summary.dormancy[method]:.1f}"] if summary.threshold is not None else []
-        table.add_row(method, str(len(study.games)), str(len(study.seeds[method])), *values, *dormant)
+        table.add_row(
+            Text(printable(method)), str(len(score_table.games)), str(len(score_table.seeds[method])), *values, *dormant
+        )
     return table
 
 
@@ -75,22 +87,20 @@ def shown(estimate: Estimate, narrow: bool) -> str:
 
 def write_csv(summary: Summary, path: Path) -> None:
     """One row per method, in full precision; a bound that does not exist is empty."""
-    rows = [_csv_row(summary, method) for method in summary.study.methods]
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    rows = [_csv_row(summary, method) for method in summary.score_table.methods]
+    with whole_file(path) as temporary:
+        without_formulas(pl.DataFrame(rows, infer_schema_length=None)).write_csv(temporary)
 
 
 def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
-    study = summary.study
+    score_table = summary.score_table
     row: dict[str, Any] = {
         "method": method,
-        "suite": study.suite,
-        "scale": study.scale,
-        "score": study.normalisation.label,
-        "games": " ".join(study.games),
-        "seeds": " ".join(map(str, study.seeds[method])),
+        "suite": score_table.suite,
+        "scale": score_table.scale,
+        "score": score_table.normalisation.label,
+        "games": " ".join(score_table.games),
+        "seeds": " ".join(map(str, score_table.seeds[method])),
     }
     for metric in summary.metrics:
         found = summary.estimates[method][metric]
@@ -98,7 +108,7 @@ def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
     row |= {"dormant_percent": summary.dormancy.get(method), "dormant_threshold": summary.threshold}
     row |= {"confidence": summary.resampling.confidence, "repetitions": summary.resampling.repetitions}
     row |= {"interval": summary.resampling.method, "games_resampled": summary.resampling.tasks}
-    row |= {"bootstrap_seed": summary.resampling.seed, "cells_left_out": len(study.left_out)}
+    row |= {"bootstrap_seed": summary.resampling.seed, "cells_left_out": len(score_table.left_out)}
     return row
 
 

@@ -24,7 +24,12 @@ class MetricsLog(Journal):
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
         self._pending: list[tuple[int, int, dict[str, Tensor | float]]] = []
+        self.on_give_up: Callable[[str], None] = lambda reason: None
         self._latest: dict[str, float] = {}
+
+    def give_up(self, reason: str) -> None:
+        """The attempt writes that the run has failed."""
+        self.on_give_up(reason)
 
     @property
     def latest(self) -> dict[str, float]:

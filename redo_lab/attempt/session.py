@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -72,6 +73,7 @@ class Attempt:
             lease=lease,
             device=device.type,
         )
+        self.log.on_give_up = partial(self.reporter.write, State.FAILED)
 
     @property
     def first_step(self) -> int:

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redo_lab.analysis.selection import add_selection, guarded, resampling_of, study_of, table_of
+from redo_lab.analysis.selection import add_selection, guarded, resampling_of, scores_of, table_of
+from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
     from redo_lab.analysis.summary import Summary
 
 METRICS = ("iqm", "median", "mean", "optimality_gap")
 NARROW_COLUMNS = 130
-FEW_GAMES = 4
-"""So many get a panel each."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,23 +38,24 @@ def main(argv: Sequence[str]) -> int:
 
 def _aggregate(arguments: argparse.Namespace) -> None:
     from redo_lab.analysis.figures.base import Source, save
-    from redo_lab.analysis.recipes import read
+    from redo_lab.analysis.figures.unasked import drawings
+    from redo_lab.analysis.recipes import of_aggregate
     from redo_lab.analysis.summary import summary_of, write_csv
 
     table = table_of(arguments)
-    study = study_of(arguments, table)
+    score_table = scores_of(arguments, table)
     resampling = resampling_of(arguments)
-    summary = summary_of(study, table, arguments.metric, resampling)
+    summary = summary_of(score_table, table, arguments.metric, resampling)
     output = arguments.output or (arguments.runs[0] if arguments.runs and arguments.runs[0].is_dir() else Path())
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
-    source = Source(study, table, resampling)
-    few = len(study.games) <= FEW_GAMES
-    figures = {"iqm": "iqm", "curves": "learning_curves" if few else "efficiency"}
-    if few and summary.threshold is not None:
-        figures["dormancy"] = "dormancy"
-    for name, figure in figures.items():
-        files += save(read(figure).kind.draw(source), study, output, name, ["png"])[:1]
+    source = Source(score_table, table, resampling)
+    asked = of_aggregate(len(score_table.games))
+    for file, (name, _, drawing) in zip(asked, drawings(asked.values(), source), strict=True):
+        if isinstance(drawing, str):
+            print(printable(f"not drawn: {name}: {drawing}"))
+        else:
+            files += save(drawing, score_table, output, file, ["png"])[:1]
     _print(summary, files)
 
 
@@ -66,10 +66,9 @@ def _print(summary: Summary, files: list[Path]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
     console.print(as_table(summary, narrow=console.width < NARROW_COLUMNS))
-    for cell in summary.study.left_out:
-        print(f"left out: {cell}")
-    for warning in summary.study.warnings():
-        print(f"warning: {warning}")
-    label = summary.study.normalisation.label
-    print(f"score of a run: mean of the last 10 % of its evaluations (at least one), as {label}")
-    print("written: " + ", ".join(map(str, files)))
+    lines = [f"left out: {cell}" for cell in summary.score_table.left_out]
+    lines += [f"warning: {warning}" for warning in summary.score_table.warnings()]
+    label = summary.score_table.normalisation.label
+    lines.append(f"score of a run: mean of the last 10 % of its evaluations (at least one), as {label}")
+    lines.append("written: " + ", ".join(map(str, files)))
+    print(printable("\n".join(lines)))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redo_lab.analysis.recipes import described, read
-from redo_lab.analysis.selection import ROOT, add_selection, guarded, narrowed, resampling_of, study_of, table_of
+from redo_lab.analysis.selection import ROOT, add_selection, guarded, narrowed, resampling_of, scores_of, table_of
+from redo_lab.runs.reading import printable
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -48,10 +49,10 @@ def _figure(arguments: argparse.Namespace) -> None:
     table = table_of(arguments, ROOT / recipe.runs if recipe.runs else None)
     table = narrowed(table, recipe.where)
     arguments.by = arguments.by or recipe.by
-    study = study_of(arguments, table, mixed_steps=recipe.mixed_steps)
-    drawing = recipe.kind.draw(Source(study, table, resampling, arguments.smooth))
+    score_table = scores_of(arguments, table, mixed_steps=recipe.mixed_steps)
+    drawing = recipe.kind.draw(Source(score_table, table, resampling, arguments.smooth))
     name = Path(arguments.name).stem
-    paths = save(drawing, study, arguments.output, name, arguments.format, bare=arguments.bare)
-    for line in (*study.warnings(), *study.left_out):
-        print(f"warning: {line}", file=sys.stderr)
+    paths = save(drawing, score_table, arguments.output, name, arguments.format, bare=arguments.bare)
+    for line in (*score_table.warnings(), *score_table.left_out):
+        print(printable(f"warning: {line}"), file=sys.stderr)
     print("written: " + ", ".join(map(str, paths)))

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from redo_lab.analysis.selection import add_selection, guarded, resampling_of, study_of, table_of
+from redo_lab.analysis.selection import add_selection, guarded, resampling_of, scores_of, table_of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,9 +27,9 @@ def _report(arguments: argparse.Namespace) -> None:
     if arguments.output.suffix != ".html":
         raise ValueError(f"-o {arguments.output}: must end with .html")
     table = table_of(arguments)
-    study = study_of(arguments, table)
+    score_table = scores_of(arguments, table)
     title = arguments.title or "redo_lab: " + ", ".join(sorted(set(table.runs["experiment"])))
-    text = build(study, table, resampling_of(arguments), title, arguments.output)
+    text = build(score_table, table, resampling_of(arguments), title, arguments.output)
     with whole_file(arguments.output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"written: {arguments.output} ({len(text) / 1e6:.1f} MB)")

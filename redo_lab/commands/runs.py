@@ -12,11 +12,7 @@ from redo_lab.analysis.selection import ROOT, guarded, table_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from redo_lab.runs.table import Table
-
-ENDINGS = (".csv", ".parquet")
 FILE_WIDTH = 160
-ALL = "all"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,96 +26,49 @@ def main(argv: Sequence[str]) -> int:
     made.add_argument(
         "--columns", nargs="+", metavar="NAME", help="default: the axes that vary, state, progress, return"
     )
-    made.add_argument("--metric", nargs="+", metavar="NAME", help=f"the values of these metrics; `{ALL}` for every one")
-    made.add_argument("--sort", metavar="NAME", help="by this column (default: as found)")
+    made.add_argument("--metric", nargs="+", metavar="NAME", help="the values of these metrics; `all` for every one")
+    made.add_argument("--sort", metavar="NAME", help="by this column (default: by directory)")
     made.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .csv or .parquet in place of the terminal")
     return guarded("runs", _runs, made.parse_args(argv))
 
 
 def _runs(arguments: argparse.Namespace) -> None:
-    if arguments.output is not None and arguments.output.suffix not in ENDINGS:
-        raise ValueError(f"-o {arguments.output}: must end with {' or '.join(ENDINGS)}")
+    from redo_lab.analysis import listing
+
+    output = arguments.output
+    if output is not None and output.suffix not in listing.ENDINGS:
+        raise ValueError(f"-o {output}: must end with {' or '.join(listing.ENDINGS)}")
     table = table_of(arguments, ROOT)
-    found = _metrics(table, arguments.metric) if arguments.metric else _with_return(table)
-    columns = arguments.columns or _default_columns(table, found, to_file=arguments.output is not None)
-    for name in (*columns, *([arguments.sort] if arguments.sort else [])):
-        _require(name, found.columns, "column")
-    chosen = (found.sort(arguments.sort, nulls_last=True) if arguments.sort else found).select(columns)
-    if arguments.output is None:
-        _print(chosen, "run" if not arguments.metric else "value")
+    rows = listing.values(table, arguments.metric) if arguments.metric else listing.runs(table)
+    default = listing.shown_columns(table, rows) if output is None else rows.columns
+    chosen = listing.chosen(rows, arguments.columns or default, arguments.sort)
+    if output is None:
+        _print(chosen, "value" if arguments.metric else "run")
         return
-    _write(chosen, arguments.output)
-    print(f"written: {arguments.output} ({chosen.height} rows, {chosen.width} columns)")
+    listing.write(chosen, output)
+    print(f"written: {output} ({chosen.height} rows, {chosen.width} columns)")
 
 
-def _metrics(table: Table, names: Sequence[str]) -> pl.DataFrame:
-    found = table.metrics([] if ALL in names else names)
-    if ALL not in names:
-        present = set(found["name"].unique())
-        known = sorted(table.metrics()["name"].unique()) if not present.issuperset(names) else []
-        for name in names:
-            if name not in present:
-                _require(name, known, "metric")
-    return found
-
-
-def _with_return(table: Table) -> pl.DataFrame:
-    """A row per run, with its progress and the last return of its evaluations."""
-    import polars as pl
-
-    from redo_lab.runs.names import EVALUATION_RETURN
-
-    last = (
-        table.metrics([EVALUATION_RETURN])
-        .sort("env_steps", maintain_order=True)
-        .group_by("directory")
-        .agg(pl.col("value").last().alias("return"))
-    )
-    done = (100 * pl.col("env_steps") / pl.col("planned_env_steps")).round(1).alias("percent")
-    return table.runs.with_columns(done).join(last, on="directory", how="left", maintain_order="left")
-
-
-def _default_columns(table: Table, found: pl.DataFrame, *, to_file: bool) -> list[str]:
-    if to_file or "value" in found.columns:
-        return found.columns if to_file else ["run_id", "env_steps", "updates", "name", "value"]
-    varying = [name for name in (*table.axes, *table.settings) if found[name].n_unique() > 1]
-    return [*(varying or ["run_id"]), "state", "percent", "return"]
-
-
-def _require(name: str, known: Sequence[str], kind: str) -> None:
-    from redo_lab.config import nearest
-
-    if name not in known:
-        raise ValueError(f"no {kind} '{name}', {nearest(name, known)}")
-
-
-def _print(found: pl.DataFrame, noun: str) -> None:
+def _print(rows: pl.DataFrame, noun: str) -> None:
     from rich.console import Console
-    from rich.table import Table as Printed
+    from rich.table import Table
+    from rich.text import Text
 
     console = Console(highlight=False)
     width = console.width if console.is_terminal else FILE_WIDTH
-    printed = Printed(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in found.columns:
-        printed.add_column(name, no_wrap=True, justify="right" if found[name].dtype.is_numeric() else "left")
-    for row in found.iter_rows():
-        printed.add_row(*(_shown(value) for value in row))
+    printed = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in rows.columns:
+        printed.add_column(Text(name), no_wrap=True, justify="right" if rows[name].dtype.is_numeric() else "left")
+    for row in rows.iter_rows():
+        printed.add_row(*(Text(_shown(value)) for value in row))
     console = Console(highlight=False, width=width)
-    console.print(f"{found.height} {noun}{'' if found.height == 1 else 's'}")
+    console.print(f"{rows.height} {noun}{'' if rows.height == 1 else 's'}")
     console.print(printed)
 
 
 def _shown(value: object) -> str:
+    from redo_lab.runs.reading import printable
+
     if value is None:
         return "–"
-    return f"{value:.6g}" if isinstance(value, float) else str(value).partition("\n")[0]
-
-
-def _write(found: pl.DataFrame, path: Path) -> None:
-    from redo_lab.analysis.output import whole_file
-
-    with whole_file(path) as temporary:
-        if path.suffix == ".csv":
-            found.write_csv(temporary)
-        else:
-            found.write_parquet(temporary)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value)).partition("\n")[0]

@@ -7,7 +7,9 @@ file it was made from. Deleting the folder costs nothing but time.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import stat
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,10 +17,20 @@ from pathlib import Path
 
 import polars as pl
 
+from redo_lab.runs.reading import printable
+
+LOG = logging.getLogger("redo_lab")
 SCHEMA = {"env_steps": pl.Int64, "updates": pl.Int64, "name": pl.String, "value": pl.Float64}
 SMALL_BYTES = 200_000
 """Files up to this size are read as they are: nothing would be gained."""
+MOST_BYTES = 2_000_000_000
+"""Some 50 million values, read at once; what is larger was damaged or planted."""
+MOST_TORN_BYTES = 10_000
+"""A longer last line is not one that is being written."""
 AT_ONCE = 200
+TEXT = pl.col("directory", "name")
+MOST_KEPT = 1_500_000
+"""Values, of some 60 bytes each."""
 
 
 def cache_folder() -> Path:
@@ -26,19 +38,69 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redo_lab"
 
 
-def cached_metrics(
-    directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], *, cache: bool = True
-) -> pl.DataFrame:
-    """The metrics of these run directories: directory and SCHEMA's columns; ValueError names a file that isn't one.
+class Reader:
+    """Metrics of run directories, as `cached_metrics` gives them; what was read last is kept for narrower questions.
 
-    names, prefixes: only metrics of these names or beginning so; all if neither is given.
+    What several figures ask for is so read once. Kept are at most MOST_KEPT values, the newest.
     """
-    frames = [
-        _selected(pl.concat([_one(directory, cache) for directory in directories[at : at + AT_ONCE]]), names, prefixes)
-        for at in range(0, len(directories), AT_ONCE)
-    ]
-    empty = pl.DataFrame(schema={"directory": pl.String, **SCHEMA})
-    return pl.concat([empty, *pl.collect_all(frames)])
+
+    def __init__(self, *, cache: bool = True) -> None:
+        self._cache = cache
+        self._kept: list[tuple[frozenset[str], Sequence[str], pl.DataFrame]] = []
+        self._logged: dict[frozenset[str], pl.DataFrame] = {}
+
+    def __call__(self, directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
+        """directory and SCHEMA's columns of the metrics of these names or beginning so; all if neither is given."""
+        wider = self._wider(set(directories), (*names, *prefixes))
+        if wider is not None:
+            return _selected(wider.lazy(), names, prefixes).filter(pl.col("directory").is_in(directories)).collect()
+        # A name is read as a beginning, too, as a figure's pattern may ask for it next.
+        beginnings = [*prefixes, *names]
+        frame = cached_metrics(directories, (), beginnings, cache=self._cache)
+        if beginnings and frame.height <= MOST_KEPT:
+            self._kept.insert(0, (frozenset(directories), beginnings, frame))
+            while sum(kept.height for *_, kept in self._kept) > MOST_KEPT:
+                self._kept.pop()
+        return _selected(frame.lazy(), names, prefixes).collect() if names else frame
+
+    def logged(self, directories: Sequence[str]) -> pl.DataFrame:
+        """directory and name: which metrics each run has."""
+        known = frozenset(directories)
+        if known not in self._logged:
+            self._logged[known] = cached_metrics(directories, (), (), cache=self._cache, pairs=True)
+        return self._logged[known]
+
+    def _wider(self, directories: set[str], asked: Sequence[str]) -> pl.DataFrame | None:
+        for known, beginnings, frame in self._kept:
+            if asked and known >= directories and all(name.startswith(tuple(beginnings)) for name in asked):
+                return frame
+        return None
+
+
+def cached_metrics(
+    directories: Sequence[str],
+    names: Sequence[str],
+    prefixes: Sequence[str],
+    *,
+    cache: bool = True,
+    pairs: bool = False,
+) -> pl.DataFrame:
+    """The metrics of these run directories: directory and SCHEMA's columns.
+
+    A file that holds no metrics, or more than MOST_BYTES, counts as empty, with a warning that names it.
+    names, prefixes: only metrics of these names or beginning so; all if neither is given. pairs: only each directory
+    and name, once.
+    """
+    frames = []
+    for at in range(0, len(directories), AT_ONCE):
+        # Collected at once, so that of many runs only what was asked for is in memory together.
+        every = pl.concat([_one(directory, cache) for directory in directories[at : at + AT_ONCE]])
+        # As categories, because a few strings of a file that are kept as such keep all of its text in memory.
+        chosen = _selected(every, names, prefixes)
+        chosen = chosen.select(TEXT).unique(maintain_order=True) if pairs else chosen
+        frames.append(chosen.with_columns(TEXT.cast(pl.Categorical)).collect())
+    empty = pl.DataFrame(schema={"directory": pl.String, **SCHEMA}).with_columns(TEXT.cast(pl.Categorical))
+    return pl.concat([empty.select(TEXT) if pairs else empty, *frames]).with_columns(TEXT.cast(pl.String))
 
 
 def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]) -> pl.LazyFrame:
@@ -51,18 +113,32 @@ def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]
 def _one(directory: str, cache: bool) -> pl.LazyFrame:
     path = Path(directory) / "metrics.csv"
     try:
-        found = path.stat()
+        return _labelled(_frame(path, cache), directory)
     except FileNotFoundError:
-        return _labelled(pl.LazyFrame(schema=SCHEMA), directory)
-    if not cache or found.st_size <= SMALL_BYTES:
-        return _labelled(_read(path).lazy(), directory)
+        pass
+    except OSError as error:
+        LOG.warning("%s", printable(f"{path} can't be read: {error.strerror}"))
+    except ValueError as error:
+        LOG.warning("%s", printable(f"{path}: {error}; its values are passed over"))
+    return _labelled(pl.LazyFrame(schema=SCHEMA), directory)
+
+
+def _frame(path: Path, cache: bool) -> pl.LazyFrame:
+    """ValueError says what is wrong with the file."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError("not a regular file")
+    if facts.st_size > MOST_BYTES:
+        raise ValueError(f"{facts.st_size / 1e9:.1f} GB, more than metrics ever take")
+    if not cache or facts.st_size <= SMALL_BYTES:
+        return _read(path).lazy()
     folder = cache_folder() / hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
-    kept = folder / f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}.parquet"
+    kept = folder / f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}.parquet"
     if not kept.exists():
         frame = _read(path)
         if not _keep(frame, kept):
-            return _labelled(frame.lazy(), directory)
-    return _labelled(pl.scan_parquet(kept), directory)
+            return frame.lazy()
+    return pl.scan_parquet(kept)
 
 
 def _labelled(frame: pl.LazyFrame, directory: str) -> pl.LazyFrame:
@@ -88,10 +164,12 @@ def _keep(frame: pl.DataFrame, path: Path) -> bool:
 
 def _read(path: Path) -> pl.DataFrame:
     content = path.read_bytes()
-    whole_lines = content[: content.rfind(b"\n") + 1]
-    if not whole_lines:
+    whole = content.rfind(b"\n") + 1
+    if len(content) - whole > MOST_TORN_BYTES:
+        raise ValueError("not a metrics file (its last line has no end)")
+    if not whole:
         return pl.DataFrame(schema=SCHEMA)
     try:
-        return pl.read_csv(whole_lines, schema=SCHEMA)
+        return pl.read_csv(content[:whole], schema=SCHEMA)
     except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{path}: not a metrics file ({str(error).splitlines()[0]})") from error
+        raise ValueError(f"not a metrics file ({str(error).splitlines()[0]})") from error

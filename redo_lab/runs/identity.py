@@ -23,10 +23,14 @@ PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "
 
 def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that results depend on."""
-    kept = {key: value for key, value in plain.items() if key not in FREE}
-    if "env" in kept:
-        kept["env"] = {key: value for key, value in plain["env"].items() if key != "timeout_seconds"}
-    return kept
+    return {key: _timeless(value) for key, value in plain.items() if key not in FREE}
+
+
+def _timeless(value: Any) -> Any:
+    """Without keys that end in _seconds: no result depends on the clock on the wall."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _timeless(inner) for key, inner in value.items() if not str(key).endswith("_seconds")}
 
 
 def digest(plain: Mapping[str, Any]) -> str:

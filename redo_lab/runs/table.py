@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from redo_lab.runs.cache import SCHEMA, cached_metrics
-
-RUN_COLUMNS = (
-    "directory",
-    "run_id",
-    "experiment",
-    "state",
-    "env_steps",
-    "planned_env_steps",
-    "updates",
-    "error",
-    "commit",
-    "dirty",
-    "versions",
-)
-"""What every run has beside its axes.
-
-env_steps, updates: reached; planned_env_steps: its full length; commit, dirty: of the code, null where unknown;
-versions: of redo_lab and torch.
-"""
+from redo_lab.runs.cache import SCHEMA, Reader
+from redo_lab.runs.entry import RESERVED, RUN_COLUMNS, RunRecord, Scalar, read_run
 
 Read = Callable[[Sequence[str], Sequence[str], Sequence[str]], pl.DataFrame]
 """directories, names, prefixes → directory and SCHEMA's columns, in order; all metrics if neither is given."""
@@ -57,36 +36,44 @@ class Table:
         runs and, within a run, of time. A last line that is being written right now is left out until it is whole.
         """
         identity = self.runs.select("directory", "run_id", *self.axes, *self.settings)
-        found = self.read(self.runs["directory"].to_list(), names, prefixes)
-        joined = found.join(identity, on="directory", how="left", maintain_order="left")
+        joined = self.values(names, prefixes).join(identity, on="directory", how="left", maintain_order="left")
         return joined.select(*identity.columns, *SCHEMA)
+
+    def values(self, names: Sequence[str] = (), prefixes: Sequence[str] = ()) -> pl.DataFrame:
+        """As `metrics`, of each run its directory alone: far smaller where there are many runs."""
+        return self.read(self.runs["directory"].to_list(), names, prefixes)
+
+    def logged(self) -> pl.DataFrame:
+        """directory and name: which metrics each run has, in the order in which they first appear."""
+        directories = self.runs["directory"].to_list()
+        if isinstance(self.read, Reader):
+            return self.read.logged(directories)
+        return self.values().select("directory", "name").unique(maintain_order=True)
 
     def where(self, condition: pl.Expr) -> Table:
         """The runs for which `condition` holds."""
         return Table(self.runs.filter(condition), self.axes, self.settings, self.read)
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """One run: row: RUN_COLUMNS; axes; settings: its whole config, nested."""
-
-    row: Mapping[str, Any]
-    axes: Mapping[str, Any]
-    settings: Mapping[str, Any]
-
-
 def load(paths: Iterable[Path | str], *, cache: bool = True) -> Table:
-    """The runs at or below `paths`; ValueError where there are none."""
-    return table_of([_record(directory) for directory in find_runs(paths)], partial(cached_metrics, cache=cache))
+    """The runs at or below `paths`; ValueError where there are none.
+
+    A run whose files can't be understood is passed over, with a warning that names the file.
+    """
+    directories = find_runs(paths)
+    records = [record for directory in directories if (record := read_run(directory)) is not None]
+    if not records:
+        raise ValueError(f"none of {len(directories)} runs can be understood")
+    return table_of(records, Reader(cache=cache))
 
 
 def table_of(records: Sequence[RunRecord], read: Read) -> Table:
     """The table of `records`, whose metrics `read` reads."""
     axes = list(dict.fromkeys(name for record in records for name in record.axes))
-    flat = [flattened(record.settings) for record in records]
+    flat = [record.settings for record in records]
     columns = {name: _column(name, [record.row[name] for record in records]) for name in RUN_COLUMNS}
     columns |= {name: _column(name, [record.axes.get(name) for record in records]) for name in axes}
-    taken = {*columns}
+    taken = {*columns, *RESERVED}
     names = dict.fromkeys(name for settings in flat for name in settings if name not in taken)
     varying = {name: values for name in names if _vary(values := [settings.get(name) for settings in flat])}
     known = [[record.axes.get(name) for record in records] for name in axes]
@@ -111,23 +98,7 @@ def find_runs(paths: Iterable[Path | str]) -> list[Path]:
     return list(found.values())
 
 
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"a": {"b": 1}} → {"a.b": 1}; a list becomes its JSON text."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, list) else value
-    return flat
-
-
-def versions_text(versions: Mapping[str, str]) -> str | None:
-    """What results depend on most: `redo_lab 0.1.0, torch 2.13.0+cpu`."""
-    return ", ".join(f"{name} {versions[name]}" for name in ("redo_lab", "torch") if name in versions) or None
-
-
-def _vary(values: Sequence[Any]) -> bool:
+def _vary(values: Sequence[Scalar]) -> bool:
     return any(value != values[0] for value in values)
 
 
@@ -140,44 +111,10 @@ def _run_directories(top: Path) -> Iterator[Path]:
         below[:] = [name for name in below if ".old-" not in name]
 
 
-def _record(directory: Path) -> RunRecord:
-    run = _read_json(directory / "run.json")
-    status_path = directory / "status.json"
-    status = _read_json(status_path) if status_path.exists() else {}
-    git = run.get("git") or {}
-    try:
-        row = {
-            "directory": str(directory),
-            "run_id": run["run_id"],
-            "experiment": run["experiment"],
-            "state": status.get("state", "pending"),
-            "env_steps": status.get("done", status.get("env_steps", 0)),
-            "planned_env_steps": run["env_steps"],
-            "updates": status.get("updates", 0),
-            "error": status.get("error"),
-            "commit": git.get("commit"),
-            "dirty": git.get("dirty"),
-            "versions": versions_text(run.get("versions", {})),
-        }
-        return RunRecord(row, run["axes"], run.get("settings", {}))
-    except KeyError as error:
-        raise ValueError(f"{directory / 'run.json'}: has no {error}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: must hold a JSON object, got {type(content).__name__}")
-    return content
-
-
-def _column(name: str, values: list[Any]) -> pl.Series:
+def _column(name: str, values: Sequence[Scalar]) -> pl.Series:
     """Values as integers, else as floats, else as text: an axis may be `1` in one run and `0.5` in another."""
     kinds = {type(value) for value in values if value is not None}
-    if name in ("error", "commit", "versions") or not kinds:
+    if name in ("error", "commit", "versions", "clock") or not kinds:
         return pl.Series(name, values, dtype=pl.Boolean if name == "dirty" else pl.String)
     if len(kinds) == 1 and kinds <= {int, float, str, bool}:
         return pl.Series(name, values)

@@ -12,8 +12,9 @@ import polars as pl
 
 from redo_lab.runs import wandb_files
 from redo_lab.runs.cache import SCHEMA
+from redo_lab.runs.entry import OLD_STUDY, OLD_UNIT, RunRecord, clock_of, code_text, flattened, scalar, versions_text
 from redo_lab.runs.identity import relevant
-from redo_lab.runs.table import RunRecord, Table, table_of, versions_text
+from redo_lab.runs.table import Table, table_of
 
 LOG = logging.getLogger("redo_lab")
 PREFIX = "wandb:"
@@ -22,7 +23,7 @@ ONLINE_STATES = {"finished": "finished", "running": "running", "killed": "interr
 """Any other state of W&B's is a failure."""
 OFFLINE_STATES = {None: "running", 0: "finished", 255: "interrupted"}
 """By the exit code, None if the file has none."""
-NOT_SETTINGS = ("axes", "run")
+NOT_SETTINGS = ("axes", "run", "probes")
 
 
 @dataclass(frozen=True)
@@ -92,21 +93,27 @@ def _offline(folder: Path) -> Iterator[Found]:
 def _record(run: Found, metrics: pl.DataFrame) -> RunRecord:
     made = run.config.get("run", {})
     git = made.get("git") or {}
+    commit, dirty = git.get("commit"), git.get("dirty")
     row = {
         "directory": run.place,
         "run_id": made.get("run_id", run.place.rpartition("/")[2]),
         "experiment": made.get("experiment", "unknown"),
+        "study": made.get("study", OLD_STUDY),
         "state": run.state,
-        "env_steps": metrics["env_steps"].max() or 0,
-        "planned_env_steps": made.get("env_steps", made.get("total", 0)),
+        "done": metrics["env_steps"].max() or 0,
+        "planned": made.get("total", made.get("env_steps", 0)),
+        "unit": made.get("unit", OLD_UNIT),
+        "clock": clock_of(made.get("clocks"), made.get("unit", OLD_UNIT)),
         "updates": metrics["updates"].max() or 0,
         "error": None,
-        "commit": git.get("commit"),
-        "dirty": git.get("dirty"),
+        "commit": commit,
+        "dirty": dirty,
+        "code": code_text(commit, dirty),
         "versions": versions_text(made.get("versions", {})),
     }
     settings = {key: value for key, value in relevant(run.config).items() if key not in NOT_SETTINGS}
-    return RunRecord(row, run.config["axes"], settings)
+    axes = {name: scalar(value) for name, value in run.config["axes"].items()}
+    return RunRecord(row, axes, flattened(settings))
 
 
 def _metrics(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:

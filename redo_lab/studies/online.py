@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from redo_lab.config import Part, part, require
+from redo_lab.envs.guard import Guard
 from redo_lab.networks.torso import Torso
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
@@ -116,7 +117,9 @@ class Online(Blueprint):
 
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Loop:
         """The loop of a run, every part built and seeded."""
-        env = self.env.build(seed=seeds.integer("env"), training=True)
+        timeout_seconds = getattr(self.env.config, "timeout_seconds", None)
+        guard = Guard(self.env.config.game_id, timeout_seconds=timeout_seconds, on_hang=journal.give_up)
+        env = guard.wrap(self.env.build(seed=seeds.integer("env"), training=True), "training")
         replay = self.replay.build(spec=env.spec, device=device)
         agent = self.agent.build(spec=env.spec, torso=self.network.build, seeds=seeds, device=device)
         samplers = Samplers(replay.sample, seeds)
@@ -135,10 +138,11 @@ class Online(Blueprint):
             samplers=samplers,
             aftercare=self.care.start(agent, samplers, seeds, device, journal),
             evaluation=self.evaluation.build(),
-            evaluation_games=partial(self._evaluation_games, seeds),
+            evaluation_games=partial(self._evaluation_games, guard, seeds),
             journal=journal,
         )
 
-    def _evaluation_games(self, seeds: Seeds, iteration: int) -> tuple[Env, np.random.Generator]:
+    def _evaluation_games(self, guard: Guard, seeds: Seeds, iteration: int) -> tuple[Env, np.random.Generator]:
         name = f"evaluation.{iteration}"
-        return self.env.build(seed=seeds.integer(name), training=False), seeds.numpy(name)
+        env = self.env.build(seed=seeds.integer(name), training=False)
+        return guard.wrap(env, "evaluation"), seeds.numpy(name)

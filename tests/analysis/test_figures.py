@@ -13,8 +13,8 @@ import pytest
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.base import Source
 from redo_lab.analysis.lines import expanded, smoothed
-from redo_lab.analysis.looks import COLOURS, looks
-from redo_lab.analysis.recipes import FIGURES, names, read
+from redo_lab.analysis.looks import COLOURS, looks, places
+from redo_lab.analysis.recipes import FIGURES, in_report, names, of_aggregate, read
 from redo_lab.analysis.score_table import collect
 from redo_lab.cli import main
 from redo_lab.runs.table import load
@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 for seed in range(5):
                     finals = [random + span * (base + 0.1 * seed) * done / 4 / ratio for done in range(1, 5)]
                     extra = {**EXTRA, "rank/dense_srank": 300.0 + seed}
-                    make_run(root, method, game, seed, finals, extra=extra, replay_ratio=ratio)
+                    make_run(root, method, game, seed, finals, extra=extra, steps=400, replay_ratio=ratio)
     return root
 
 
@@ -137,11 +137,20 @@ def test_smoothing_is_a_mean_around_each_point() -> None:
 
 def test_a_pattern_takes_what_every_run_has_and_the_largest_threshold(runs: Path) -> None:
     table = load([runs])
-    study = collect(table)
-    assert expanded(["dormant/total_tau*"], study, table) == ["dormant/total_tau0p1"]
-    assert expanded(["dormant/total_tau0"], study, table) == ["dormant/total_tau0"]
+    scores = collect(table)
+    assert expanded(["dormant/total_tau*"], scores, table) == ["dormant/total_tau0p1"]
+    assert expanded(["dormant/total_tau0"], scores, table) == ["dormant/total_tau0"]
     with pytest.raises(ValueError, match="no metric 'dormant/totl_tau0' that every one of these runs has logged"):
-        expanded(["dormant/totl_tau0"], study, table)
+        expanded(["dormant/totl_tau0"], scores, table)
+
+
+def test_the_runs_that_lack_a_metric_are_named(tmp_path: Path) -> None:
+    for seed in range(7):
+        make_run(tmp_path, "none", "pong", seed, [1.0], extra={"rank/dense_srank": 3.0} if seed < 2 else {})
+    table = load([tmp_path])
+    lacking = r"5 of 7 lack rank/dense_srank \(none-pong-2, none-pong-3, none-pong-4 and 2 more\)"
+    with pytest.raises(ValueError, match=lacking):
+        expanded(["rank/*_srank"], collect(table), table)
 
 
 def test_moments_with_an_empty_set_are_left_out_of_the_overlap(tmp_path: Path) -> None:
@@ -167,6 +176,40 @@ def test_few_seeds_are_lines_and_no_bands(tmp_path: Path) -> None:
     text = (tmp_path / "learning_curves.txt").read_text()
     assert "Thin lines: single seeds" in text
     assert "Fewer than 5 seeds (4 of every method)" in text
+
+
+def test_figures_say_themselves_who_draws_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert in_report()[:3] == ["iqm", "aggregates", "against_replay_ratio"]
+    assert "fig1" not in in_report(), "it uses `efficiency`, but is not asked for itself"
+    assert of_aggregate(4) == {"curves": "learning_curves", "dormancy": "dormancy", "iqm": "iqm"}
+    assert of_aggregate(5) == {"curves": "efficiency", "iqm": "iqm"}
+    (tmp_path / "figures").mkdir()
+    mine = tmp_path / "figures" / "mine.yaml"
+    mine.write_text("# Mine.\nuse: iqm\nreport: 0\naggregate: {many: mine}\n")
+    monkeypatch.setenv("REDO_LAB_CONF", str(tmp_path))
+    assert in_report()[:2] == ["mine", "iqm"]
+    assert of_aggregate(5) == {"curves": "efficiency", "iqm": "iqm", "mine": "mine"}
+    assert (read("mine").title, "mine" in names(), "looks" in names()) == ("Mine.", True, False)
+    for wrong, said in (("report: first", "whole number, got 'first'"), ("aggregate: {some: x}", "always, few, many")):
+        mine.write_text(f"use: iqm\n{wrong}\n")
+        with pytest.raises(ValueError, match=said):
+            in_report()
+
+
+def test_a_users_own_methods_look_as_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "looks.yaml").write_text("mine: 5\nredo: 6\n")
+    monkeypatch.setenv("REDO_LAB_CONF", str(tmp_path))
+    places.cache_clear()
+    try:
+        look = looks(["none", "mine", "redo"])
+        assert [look[name].colour for name in ("none", "mine", "redo")] == [COLOURS[0], COLOURS[5], COLOURS[6]]
+        (tmp_path / "figures" / "looks.yaml").write_text("mine: red\n")
+        places.cache_clear()
+        with pytest.raises(ValueError, match=r"looks\.yaml: gives each method its place"):
+            looks(["none"])
+    finally:
+        places.cache_clear()
 
 
 def test_every_recipe_can_be_read_and_names_a_sweep_that_exists() -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from redo_lab.analysis.bootstrap import Resampling
-from redo_lab.analysis.looks import KNOWN, looks
+from redo_lab.analysis.looks import looks, places
 from redo_lab.analysis.output import whole_file
 from redo_lab.analysis.score_table import ScoreTable, collect, final_scores
 from redo_lab.analysis.summary import summary_of, write_csv
@@ -24,7 +24,7 @@ from tests.helpers.studies import make_grid, make_run
 FAST = ["--repetitions", "50"]
 
 
-def study_of(root: Path, **options: Any) -> ScoreTable:
+def scores_at(root: Path, **options: Any) -> ScoreTable:
     return collect(load([root]), **options)
 
 
@@ -80,9 +80,9 @@ def test_figures_are_pngs_of_a_readable_size(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_csv(tmp_path: Path) -> None:
     make_grid(tmp_path / "runs", seeds=3)
-    study = study_of(tmp_path / "runs")
+    scores = scores_at(tmp_path / "runs")
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        write_csv(summary_of(study, load([tmp_path / "runs"]), ["iqm", "mean"], Resampling(50, seed)), tmp_path / name)
+        write_csv(summary_of(scores, load([tmp_path / "runs"]), ["iqm", "mean"], Resampling(50, seed)), tmp_path / name)
     first, same, other = ((tmp_path / name).read_bytes() for name in "abc")
     assert first == same
     assert first != other.replace(b",50,percentile,false,2,", b",50,percentile,false,1,")
@@ -90,11 +90,11 @@ def test_the_same_seed_gives_the_same_csv(tmp_path: Path) -> None:
 
 def test_rows_of_a_matrix_are_seeds_and_columns_games(tmp_path: Path) -> None:
     make_grid(tmp_path, seeds=3)
-    study = study_of(tmp_path)
-    assert study.games == ("breakout", "pong")
-    assert study.seeds == {"none": (0, 1, 2), "redo": (0, 1, 2)}
-    assert study.scores["none"] == pytest.approx(pl.DataFrame({"b": [0, 1, 2], "p": [2, 3, 4]}).to_numpy())
-    assert study.scores["redo"] == pytest.approx(pl.DataFrame({"b": [1, 2, 3], "p": [3, 4, 5]}).to_numpy())
+    scores = scores_at(tmp_path)
+    assert scores.games == ("breakout", "pong")
+    assert scores.seeds == {"none": (0, 1, 2), "redo": (0, 1, 2)}
+    assert scores.scores["none"] == pytest.approx(pl.DataFrame({"b": [0, 1, 2], "p": [2, 3, 4]}).to_numpy())
+    assert scores.scores["redo"] == pytest.approx(pl.DataFrame({"b": [1, 2, 3], "p": [3, 4, 5]}).to_numpy())
 
 
 @pytest.mark.parametrize(("count", "kept"), [(1, 1), (9, 1), (10, 1), (19, 1), (20, 2), (40, 4)])
@@ -163,45 +163,45 @@ def test_a_game_that_a_method_lacks_is_left_out_of_all(tmp_path: Path) -> None:
     for seed in range(2):
         make_run(tmp_path, "none", "qbert", seed, [1000.0])
     with pytest.raises(ValueError, match="redo · qbert · seed 0: no run"):
-        study_of(tmp_path)
-    study = study_of(tmp_path, allow_missing=True)
-    assert study.games == ("breakout", "pong")
-    assert study.left_out[2].startswith("none · qbert · seed 0: left out, as another method has no usable run")
+        scores_at(tmp_path)
+    scores = scores_at(tmp_path, allow_missing=True)
+    assert scores.games == ("breakout", "pong")
+    assert scores.left_out[2].startswith("none · qbert · seed 0: left out, as another method has no usable run")
 
 
 def test_nothing_in_common_is_refused_even_with_allow_missing(tmp_path: Path) -> None:
     make_run(tmp_path / "games", "none", "pong", 0, [1.0])
     make_run(tmp_path / "games", "redo", "qbert", 0, [1.0])
     with pytest.raises(ValueError, match=r"no game has a usable run of every method \(none: pong; redo: qbert\)"):
-        study_of(tmp_path / "games", allow_missing=True)
+        scores_at(tmp_path / "games", allow_missing=True)
     make_run(tmp_path / "seeds", "none", "pong", 0, [1.0])
     make_run(tmp_path / "seeds", "none", "qbert", 1, [1.0])
     with pytest.raises(ValueError, match="'none' has no seed with a usable run of all of pong, qbert"):
-        study_of(tmp_path / "seeds", allow_missing=True)
+        scores_at(tmp_path / "seeds", allow_missing=True)
     make_run(tmp_path / "states", "none", "pong", 0, [1.0])
     make_run(tmp_path / "states", "redo", "pong", 0, [1.0], state="failed")
     with pytest.raises(ValueError, match="'redo' has no usable run at all"):
-        study_of(tmp_path / "states", allow_missing=True)
+        scores_at(tmp_path / "states", allow_missing=True)
 
 
 def test_a_method_is_what_varies_and_baselines_come_first(tmp_path: Path) -> None:
     for recycler in ("cbp", "none"):
         for ratio in (2.0, 0.5):
             make_run(tmp_path, recycler, "pong", 0, [1.0], replay_ratio=ratio)
-    assert study_of(tmp_path).methods == (
+    assert scores_at(tmp_path).methods == (
         "none, RR 0.5",
         "none, RR 2",
         "cbp, RR 0.5",
         "cbp, RR 2",
     )
-    named = study_of(tmp_path, by=["replay_ratio", "recycler"])
+    named = scores_at(tmp_path, by=["replay_ratio", "recycler"])
     assert named.methods[0] == "RR 0.5, none"
     with pytest.raises(ValueError, match=r"has 2 runs; they also differ in replay_ratio: add one to --by"):
-        study_of(tmp_path, by=["recycler"])
+        scores_at(tmp_path, by=["recycler"])
     with pytest.raises(
         ValueError, match=r"--by replayratio: no such axis or varying setting of a method, did you mean 'replay_ratio'"
     ):
-        study_of(tmp_path, by=["replayratio"])
+        scores_at(tmp_path, by=["replayratio"])
 
 
 def test_raw_returns_are_labelled_and_have_no_optimality_gap(
@@ -212,7 +212,8 @@ def test_raw_returns_are_labelled_and_have_no_optimality_gap(
     assert main([str(tmp_path), *FAST]) == 0
     out = capsys.readouterr().out
     assert "optimality gap" not in out
-    assert "dormant" not in out
+    assert "dormant %" not in out
+    assert "not drawn: dormancy: no metric" in out
     assert "raw returns of 2 games are averaged" in out
     (row,) = read_rows(tmp_path)
     assert (row["method"], row["score"], row["iqm"], row["iqm_low"]) == ("redo", "return", "12.5", "")
@@ -242,7 +243,7 @@ def test_bad_requests_end_with_code_2(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_method_looks_the_same_in_every_figure() -> None:
     assert looks(["none", "redo"])["redo"] == looks(["reset", "redo", "made_up"])["redo"]
-    names = [*KNOWN, *(f"variant {number}" for number in range(20))]
+    names = [*places(), *(f"variant {number}" for number in range(20))]
     assert len(set(looks(names).values())) == len(names)
     few = looks([f"redo, RR {ratio}" for ratio in (0.25, 0.5, 1, 2)]).values()
     assert len({look.colour for look in few}) == len({look.marker for look in few}) == 4

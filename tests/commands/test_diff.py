@@ -26,10 +26,17 @@ def test_every_difference_is_told_and_where_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(
-        tmp_path / "runs", "none", "pong", 0, [1.0, 2.0, 3.0], settings={"network": {"width": 1}}, extra={"x": 1.0}
+        tmp_path / "runs",
+        "none",
+        "pong",
+        0,
+        [1.0, 2.0, 3.0],
+        steps=300,
+        settings={"network": {"width": 1}},
+        extra={"x": 1.0},
     )
     other = {"git": {"commit": "decaf", "dirty": True}, "settings": {"network": {"width": 2}, "lr": 0.1}}
-    make_run(tmp_path / "runs", "redo", "pong", 0, [1.0, 2.5, 4.0, 5.0], dormant=None, **other)  # type: ignore[arg-type]
+    make_run(tmp_path / "runs", "redo", "pong", 0, [1.0, 2.5, 4.0, 5.0], dormant=None, steps=400, **other)  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
     assert main(["diff", "none-pong", "redo-pong"]) == 1
     assert capsys.readouterr().out.splitlines()[2:] == [
@@ -37,8 +44,8 @@ def test_every_difference_is_told_and_where_it_begins(
         "  network.width: 1 → 2",
         "  lr: (not there) → 0.1",
         "code and state:",
-        "  commit: c0ffee → decaf",
-        "  dirty: False → True",
+        "  code: c0ffee → decaf with uncommitted changes",
+        "  done: 300 → 400",
         "metrics: 5 differ",
         "  dormant/total_tau0: only in the first",
         "  dormant/total_tau0p025: only in the first",
@@ -49,8 +56,8 @@ def test_every_difference_is_told_and_where_it_begins(
 
 
 def test_one_that_stops_earlier_is_the_same_up_to_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    short = make_run(tmp_path / "a", "redo", "pong", 0, [1.0, 2.0], dormant=None)
-    whole = make_run(tmp_path / "b", "redo", "pong", 0, [1.0, 2.0, 3.0], dormant=None)
+    short = make_run(tmp_path / "a", "redo", "pong", 0, [1.0, 2.0], dormant=None, steps=200)
+    whole = make_run(tmp_path / "b", "redo", "pong", 0, [1.0, 2.0, 3.0], dormant=None, steps=300)
     assert main(["diff", str(short), str(whole)]) == 1
     assert "evaluation/return_mean: the same for 2 values, then 0 → 1 more" in capsys.readouterr().out
 

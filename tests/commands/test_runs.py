@@ -50,7 +50,7 @@ def test_exports_hold_everything(tmp_path: Path, ending: str, read: type) -> Non
     assert main(["runs", "-o", f"out/runs.{ending}"]) == 0
     table = read(tmp_path / "out" / f"runs.{ending}")
     assert table.height == 9
-    assert {"directory", "commit", "planned_env_steps", "recycler", "seed", "percent", "return"} <= set(table.columns)
+    assert {"directory", "commit", "planned", "unit", "recycler", "seed", "percent", "return"} <= set(table.columns)
     assert main(["runs", "-o", f"out/values.{ending}", "--metric", "all"]) == 0
     values = read(tmp_path / "out" / f"values.{ending}")
     assert values.height == 8 * 10 * 4 + 2 * 4

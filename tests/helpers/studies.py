@@ -30,7 +30,7 @@ def make_run(
     device: str = "cpu",
     **axes: Any,
 ) -> Path:
-    """A run of one evaluation each 100 steps; extra: further metrics, the same at each."""
+    """A run evaluated at even distances, at its end too; extra: further metrics, the same at each evaluation."""
     directory = root / "-".join(map(str, (recycler, game, seed, *axes.values())))
     directory.mkdir(parents=True)
     run = {
@@ -49,7 +49,8 @@ def make_run(
     (directory / "status.json").write_text(json.dumps(status))
     lines = ["env_steps,updates,name,value"]
     for number, value in enumerate(returns, start=1):
-        at = f"{100 * number},{100 * number}"
+        moment = steps * number // len(returns) if state == "finished" else 100 * number
+        at = f"{moment},{moment}"
         lines.append(f"{at},evaluation/return_mean,{value}")
         if dormant is not None:
             lines += [f"{at},dormant/total_tau{tau_text(tau)},{dormant * tau}" for tau in (0, 0.025, 0.1)]

@@ -26,7 +26,7 @@ class Dots:
 
     def draw(self, source: Source) -> Drawing:
         """The same dots in the numbers."""
-        table, look = source.study, looks(source.study.methods)
+        table, look = source.score_table, looks(source.score_table.methods)
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 1.0 + 0.2 * len(table.methods))
             for row, (method, scores) in enumerate(table.scores.items()):

@@ -36,15 +36,19 @@ class Against:
 
     def draw(self, source: Source) -> Drawing:
         """x is on a logarithmic scale of its own values; intervals stand side by side."""
-        study, x = source.study, self.config.x
-        if x not in study.runs.columns or not study.runs[x].dtype.is_numeric() or study.runs[x].n_unique() < 2:
+        score_table, x = source.score_table, self.config.x
+        if (
+            x not in score_table.runs.columns
+            or not score_table.runs[x].dtype.is_numeric()
+            or score_table.runs[x].n_unique() < 2
+        ):
             raise ValueError(f"a figure against {x} needs runs of at least two values of it, which are numbers")
         series: dict[str, list[tuple[float, Estimate]]] = defaultdict(list)
-        for method, scores in study.scores.items():
-            run = study.runs.filter(pl.col("method") == method).row(0, named=True)
+        for method, scores in score_table.scores.items():
+            run = score_table.runs.filter(pl.col("method") == method).row(0, named=True)
             found = estimate(scores, [self.config.aggregate], source.resampling, method)[self.config.aggregate]
             series[label_without(run, x)].append((float(run[x]), found))
-        look, places = looks(list(series)), sorted({float(value) for value in study.runs[x]})
+        look, places = looks(list(series)), sorted({float(value) for value in score_table.runs[x]})
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 2.2)
             for at, (name, points) in enumerate(series.items()):
@@ -60,7 +64,7 @@ class Against:
             axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
             axes.grid(axis="y")
             axes.set_xlabel(self.config.x_label or x.rpartition(".")[2].replace("_", " "))
-            axes.set_ylabel(f"{TITLES[self.config.aggregate]} of\n{study.normalisation.label}")
+            axes.set_ylabel(f"{TITLES[self.config.aggregate]} of\n{score_table.normalisation.label}")
             legend(figure, look)
         rows = [
             {"method": name, x: place, "value": found.value, "low": found.low, "high": found.high}

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, shortened
 from redo_lab.analysis.looks import STYLE, Look, looks
 from redo_lab.analysis.normalise import Normalisation
 from redo_lab.analysis.score_table import ENOUGH_SEEDS
@@ -39,32 +39,34 @@ class Bars:
 
     def draw(self, source: Source) -> Drawing:
         """The optimality gap is left out for raw returns, as it is measured to a score of 1."""
-        study = source.study
-        raw = study.normalisation is Normalisation.NONE
+        score_table = source.score_table
+        raw = score_table.normalisation is Normalisation.NONE
         shown = [name for name in self.config.aggregates if not (raw and name == "optimality_gap")] or ["iqm"]
-        look = looks(study.methods)
-        found = {m: estimate(scores, shown, source.resampling, m) for m, scores in study.scores.items()}
-        few = min(len(seeds) for seeds in study.seeds.values()) < ENOUGH_SEEDS
-        dots = few and len(shown) == 1 and max(scores.size for scores in study.scores.values()) <= MOST_DOTS
+        look = looks(score_table.methods)
+        found = {m: estimate(scores, shown, source.resampling, m) for m, scores in score_table.scores.items()}
+        few = min(len(seeds) for seeds in score_table.seeds.values()) < ENOUGH_SEEDS
+        dots = few and len(shown) == 1 and max(scores.size for scores in score_table.scores.values()) <= MOST_DOTS
         with mpl.rc_context(STYLE):
-            figure, (row,) = canvas(self.config.width, 0.75 + 0.27 * len(study.methods), columns=len(shown))
+            figure, (row,) = canvas(self.config.width, 0.75 + 0.27 * len(score_table.methods), columns=len(shown))
             for axes, name in zip(row, shown, strict=True):
-                for at, method in enumerate(study.methods):
+                for at, method in enumerate(score_table.methods):
                     if dots:
                         _dots(axes, at, source, method, look[method])
                     _row(axes, at, found[method][name], look[method], few)
-                axes.set_yticks(range(len(study.methods)), study.methods if axes is row[0] else [])
-                axes.set_ylim(len(study.methods) - 0.4, -0.7)
+                axes.set_yticks(
+                    range(len(score_table.methods)), map(shortened, score_table.methods) if axes is row[0] else []
+                )
+                axes.set_ylim(len(score_table.methods) - 0.4, -0.7)
                 axes.tick_params(axis="y", length=0)
                 axes.spines["left"].set_visible(False)
                 axes.margins(x=0.12)
                 axes.grid(axis="x")
-                label = study.normalisation.label
+                label = score_table.normalisation.label
                 axes.set_xlabel(f"{TITLES[name]} of {label}" if len(shown) == 1 else TITLES[name])
             if len(shown) > 1:
-                figure.suptitle(study.normalisation.label, fontsize=8)
+                figure.suptitle(score_table.normalisation.label, fontsize=8)
         data = [
-            {"method": method, "aggregate": name, "score": study.normalisation.label,
+            {"method": method, "aggregate": name, "score": score_table.normalisation.label,
              "value": each.value, "low": each.low, "high": each.high}
             for method, by_name in found.items() for name, each in by_name.items()
         ]  # fmt: skip
@@ -82,5 +84,5 @@ def _row(axes: Axes, at: int, found: Estimate, look: Look, few: bool) -> None:
 
 
 def _dots(axes: Axes, at: int, source: Source, method: str, look: Look) -> None:
-    scores = source.study.scores[method].ravel()
+    scores = source.score_table.scores[method].ravel()
     axes.plot(scores, [at + 0.22] * len(scores), "o", color=look.colour, markersize=2.2, alpha=0.45, mew=0)

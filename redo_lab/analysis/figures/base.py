@@ -19,12 +19,14 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.looks import CAPTION_POINTS, COLUMN_INCHES, FONT_POINTS, PAGE_INCHES, STYLE, Look
-from redo_lab.analysis.output import whole_file
+from redo_lab.analysis.methods import games_text
+from redo_lab.analysis.output import whole_file, without_formulas
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.table import Table
 
 PNG_DPI = 300
 FORMATS = ("pdf", "svg", "png")
+LONGEST_NAME = 36
 
 
 class Width(Enum):
@@ -42,7 +44,7 @@ class Width(Enum):
 class Source:
     """What a figure is drawn from. smooth: points that a curve is averaged over; 1: none."""
 
-    study: ScoreTable
+    score_table: ScoreTable
     table: Table
     resampling: Resampling
     smooth: int = 1
@@ -50,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn figure, the numbers in it, and what its caption must say beside what any figure of the study says."""
+    """A drawn figure, the numbers in it, and what its caption must say beside what any figure of these runs says."""
 
     figure: Figure
     data: pl.DataFrame
@@ -58,47 +60,46 @@ class Drawing:
 
 
 class Kind(Protocol):
-    """A kind of figure: built from its YAML, draws any study; ValueError where the runs don't hold what it needs."""
+    """A kind of figure: built from its YAML, draws any scores; ValueError where the runs don't hold what it needs."""
 
     def draw(self, source: Source) -> Drawing: ...
 
 
 def save(
-    drawing: Drawing, study: ScoreTable, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
+    drawing: Drawing, score_table: ScoreTable, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
 ) -> list[Path]:
     """Writes `name` in each format, its numbers as CSV and its caption as text; `bare`: no caption inside the figure.
 
     The width is that of the figure to the point; the caption adds to its height.
     """
-    text = caption(study, drawing.notes)
-    if not bare:
-        add_caption(drawing.figure, text)
+    text = caption(score_table, drawing.notes)
     paths = [folder / f"{name}.{ending}" for ending in (*formats, "csv", "txt")]
     with mpl.rc_context(STYLE):
+        if not bare:
+            add_caption(drawing.figure, text)
         for path in paths[: len(formats)]:
             with whole_file(path) as temporary:
                 # No date: the same runs give the same file.
                 metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(path.suffix[1:])
                 drawing.figure.savefig(temporary, dpi=PNG_DPI, format=path.suffix[1:], metadata=metadata)
     with whole_file(paths[-2]) as temporary:
-        drawing.data.write_csv(temporary)
+        without_formulas(drawing.data).write_csv(temporary)
     with whole_file(paths[-1]) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     return paths
 
 
-def caption(study: ScoreTable, notes: Sequence[str]) -> str:
+def caption(score_table: ScoreTable, notes: Sequence[str]) -> str:
     """Sentences: the sample, `notes`, warnings, and what was left out."""
-    told = [sample(study), *notes, *study.warnings(), *study.missing()]
+    told = [sample(score_table), *notes, *score_table.warnings(), *score_table.missing()]
     return ". ".join(note[0].upper() + note[1:] for note in told) + "."
 
 
-def sample(study: ScoreTable) -> str:
+def sample(score_table: ScoreTable) -> str:
     """How many seeds and games, at which scale."""
-    counts = sorted({len(seeds) for seeds in study.seeds.values()})
+    counts = sorted({len(seeds) for seeds in score_table.seeds.values()})
     seeds = "1 seed" if counts == [1] else f"{'–'.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seeds"
-    games = study.games[0] if len(study.games) == 1 else f"{len(study.games)} games"
-    return f"{seeds} × {games} per method, {study.suite}, scale {study.scale}"
+    return f"{seeds} × {games_text(score_table.games)} per method, {score_table.suite}, scale {score_table.scale}"
 
 
 def canvas(width: Width, height_inches: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[list[Axes]]]:
@@ -121,11 +122,20 @@ def legend(figure: Figure, look: Mapping[str, Look]) -> None:
     if len(look) < 2:
         return
     handles = [
-        Line2D([], [], color=each.colour, linestyle=each.line, marker=each.marker, mec="white", mew=0.5, label=method)
+        Line2D(
+            [],
+            [],
+            color=each.colour,
+            linestyle=each.line,
+            marker=each.marker,
+            mec="white",
+            mew=0.5,
+            label=shortened(method),
+        )
         for method, each in look.items()
     ]
     width, height = figure.get_size_inches()
-    entry = (0.55 * max(map(len, look)) + 6) * FONT_POINTS / 72
+    entry = (0.55 * min(LONGEST_NAME, max(map(len, look))) + 6) * FONT_POINTS / 72
     columns = max(1, min(len(handles), int(width / entry)))
     figure.set_size_inches(width, height + 1.5 * FONT_POINTS / 72 * math.ceil(len(handles) / columns))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2)
@@ -145,6 +155,12 @@ def _short(value: float, _position: float = 0.0) -> str:
     return EngFormatter(sep="")(value) if abs(value) >= 1000 else f"{value:g}"
 
 
+def shortened(name: str, longest: int = LONGEST_NAME) -> str:
+    """`name` in at most `longest` letters, both ends kept: names that are too long would leave no room to draw in."""
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
 def game_title(game: str) -> str:
     """`demon_attack` → Demon Attack."""
-    return game.replace("_", " ").title()
+    return shortened(game.replace("_", " ").title())

@@ -11,7 +11,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes, shortened
 from redo_lab.analysis.lines import Asked, Curve, curves, expanded, rows_of
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
 from redo_lab.analysis.score_table import ScoreTable
@@ -64,12 +64,12 @@ class Curves:
 
     def draw(self, source: Source) -> Drawing:
         """Bands are intervals from five seeds on; with fewer there is a thin line for each."""
-        study, config = source.study, self.config
-        names = expanded(config.metrics, study, source.table)
-        panels = self._panels(study, names)
+        score_table, config = source.score_table, self.config
+        names = expanded(config.metrics, score_table, source.table)
+        panels = self._panels(score_table, names)
         rows = self._rows(source, names)
         drawn = {panel: self._curves(source, rows, panel) for panel in panels}
-        look = looks(study.methods)
+        look = looks(score_table.methods)
         across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
         down = math.ceil(len(panels) / across)
         with mpl.rc_context(STYLE):
@@ -85,35 +85,40 @@ class Curves:
             legend(figure, look)
         return Drawing(figure, _data(drawn, config.clock), self._notes(source, drawn))
 
-    def _panels(self, study: ScoreTable, names: Sequence[str]) -> list[Panel]:
-        apart = self.config.per_game and (len(names) == 1 or len(study.games) <= self.config.columns)
-        groups = [(game,) for game in study.games] if apart or len(study.games) == 1 else [study.games]
+    def _panels(self, score_table: ScoreTable, names: Sequence[str]) -> list[Panel]:
+        apart = self.config.per_game and (len(names) == 1 or len(score_table.games) <= self.config.columns)
+        groups = (
+            [(game,) for game in score_table.games] if apart or len(score_table.games) == 1 else [score_table.games]
+        )
         pooled = "all games" if len(names) > 1 or self.config.per_game else ""
         return [
-            Panel(game_title(games[0]) if len(games) == 1 else pooled, self._label(study, name), name, games)
+            Panel(game_title(games[0]) if len(games) == 1 else pooled, self._label(score_table, name), name, games)
             for name in names
             for games in groups
         ]
 
-    def _label(self, study: ScoreTable, name: str) -> str:
+    def _label(self, score_table: ScoreTable, name: str) -> str:
         if self.config.normalised:
-            return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{study.normalisation.label}"
-        label = self.config.y_label or name.rpartition("/")[2].replace("_", " ")
+            return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{score_table.normalisation.label}"
+        if self.config.y_label is None:
+            return shortened(name.rpartition("/")[2].replace("_", " "))
         stem, tau, value = name.rpartition("_tau")
-        return label.format(group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else "")
+        return self.config.y_label.format(
+            group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else ""
+        )
 
     def _rows(self, source: Source, names: Sequence[str]) -> pl.DataFrame:
-        rows = rows_of(source.study, source.table, names)
+        rows = rows_of(source.score_table, source.table, names)
         if self.config.unless_zero is None:
             return rows
-        (other,) = expanded([self.config.unless_zero], source.study, source.table)
-        sizes = source.table.metrics([other]).filter(pl.col("value") > 0)
+        (other,) = expanded([self.config.unless_zero], source.score_table, source.table)
+        sizes = source.table.values([other]).filter(pl.col("value") > 0)
         return rows.join(sizes, on=["directory", "updates"], how="semi", maintain_order="left")
 
     def _curves(self, source: Source, rows: pl.DataFrame, panel: Panel) -> dict[str, Curve]:
         config = self.config
         asked = Asked(panel.metric, config.clock, config.statistic, config.normalised, source.smooth)
-        return curves(source.study, rows, asked, panel.games, source.resampling)
+        return curves(source.score_table, rows, asked, panel.games, source.resampling)
 
     def _notes(self, source: Source, drawn: Mapping[Panel, Mapping[str, Curve]]) -> list[str]:
         found = [curve for by_method in drawn.values() for curve in by_method.values()]
@@ -127,7 +132,12 @@ class Curves:
         if self.config.unless_zero:
             notes.append("moments at which a run had an empty set are left out")
         absent = sorted(
-            {f"{m} ({p.title or p.y_label})" for p, by in drawn.items() for m in source.study.methods if m not in by}
+            {
+                f"{m} ({p.title or p.y_label})"
+                for p, by in drawn.items()
+                for m in source.score_table.methods
+                if m not in by
+            }
         )
         return notes + [f"not drawn, as its runs share no point: {where}" for where in absent]
 

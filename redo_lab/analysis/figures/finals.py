@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from matplotlib.transforms import Bbox
 
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
 from redo_lab.analysis.lines import expanded, rows_of
 from redo_lab.analysis.looks import STYLE
 
@@ -33,11 +33,11 @@ class Finals:
 
     def draw(self, source: Source) -> Drawing:
         """ValueError if several metrics match."""
-        study = source.study
-        names = expanded([self.config.metric], study, source.table)
+        score_table = source.score_table
+        names = expanded([self.config.metric], score_table, source.table)
         if len(names) > 1:
             raise ValueError(f"{self.config.metric} matches {', '.join(names)}: choose one")
-        rows = rows_of(study, source.table, names).sort("directory", "updates", maintain_order=True)
+        rows = rows_of(score_table, source.table, names).sort("directory", "updates", maintain_order=True)
         kept = pl.max_horizontal((pl.len() * self.config.last_share).floor().cast(pl.Int64), 1)
         last = rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(kept).mean())
         summary = last.group_by("game", "method").agg(
@@ -46,16 +46,16 @@ class Finals:
             pl.len().alias("seeds"),
         )
         known = {(game, method): (mean, error) for game, method, mean, error, _ in summary.iter_rows()}
-        cells = [[_cell(known.get((game, method))) for method in study.methods] for game in study.games]
-        width = self.config.width if len(study.methods) <= MOST_IN_A_COLUMN else Width.page
+        cells = [[_cell(known.get((game, method))) for method in score_table.methods] for game in score_table.games]
+        width = self.config.width if len(score_table.methods) <= MOST_IN_A_COLUMN else Width.page
         with mpl.rc_context(STYLE):
-            figure, ((axes,),) = canvas(width, 0.45 + 0.17 * len(study.games))
+            figure, ((axes,),) = canvas(width, 0.45 + 0.17 * len(score_table.games))
             axes.set_axis_off()
-            titles = [game_title(game) for game in study.games]
+            titles = [game_title(game) for game in score_table.games]
             table = axes.table(
                 cells,
                 rowLabels=titles,
-                colLabels=list(study.methods),
+                colLabels=[shortened(method) for method in score_table.methods],
                 cellLoc="right",
                 bbox=Bbox.from_bounds(0.12, 0, 0.88, 1),
             )
@@ -65,7 +65,9 @@ class Finals:
                 cell.visible_edges = "B"
                 cell.set(linewidth=0.8 if row == 0 else 0.3, edgecolor="#444444" if row == 0 else "#CCCCCC")
             axes.set_title(self.config.label)
-        order = pl.DataFrame({"game": list(study.games)}).join(summary, on="game", how="left").sort("game", "method")
+        order = (
+            pl.DataFrame({"game": list(score_table.games)}).join(summary, on="game", how="left").sort("game", "method")
+        )
         return Drawing(
             figure, order.with_columns(pl.lit(names[0]).alias("metric")), ["mean ± standard error over seeds"]
         )

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import polars as pl
 
 from redo_lab.analysis.aggregate import difference, improvement
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, shortened
 from redo_lab.analysis.looks import STYLE, looks
 from redo_lab.config import require
 
@@ -33,19 +33,19 @@ class Improvement:
 
     def draw(self, source: Source) -> Drawing:
         """The numbers beside it hold the difference of the IQMs, too."""
-        study, base = source.study, self.config.against
-        if base is not None and base not in study.methods:
-            raise ValueError(f"no method '{base}' among {', '.join(study.methods)}")
-        pairs = [(y, x) for x, y in combinations(study.methods, 2)]
+        score_table, base = source.score_table, self.config.against
+        if base is not None and base not in score_table.methods:
+            raise ValueError(f"no method '{base}' among {', '.join(score_table.methods)}")
+        pairs = [(y, x) for x, y in combinations(score_table.methods, 2)]
         pairs = [(y, x) if x == base else (x, y) for x, y in pairs if base is None or base in (x, y)]
         if not pairs:
             raise ValueError("the probability of improvement needs at least two methods")
         left_out, pairs = len(pairs[self.config.most :]), pairs[: self.config.most]
-        look, rows = looks(study.methods), []
+        look, rows = looks(score_table.methods), []
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 0.6 + 0.19 * len(pairs))
             for at, (x, y) in enumerate(pairs):
-                scores = (x, study.scores[x]), (y, study.scores[y])
+                scores = (x, score_table.scores[x]), (y, score_table.scores[y])
                 won, more = improvement(*scores, source.resampling), difference(*scores, source.resampling)
                 found = {"probability": won.value, "low": won.low, "high": won.high}
                 found |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}
@@ -55,7 +55,7 @@ class Improvement:
                               solid_capstyle="butt")  # fmt: skip
                 axes.plot(won.value, at, look[x].marker, color=look[x].colour, mec="white", mew=0.6, markersize=5.5)
             axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set_yticks(range(len(pairs)), [f"{x} > {y}" for x, y in pairs])
+            axes.set_yticks(range(len(pairs)), [shortened(f"{x} > {y}") for x, y in pairs])
             axes.set_ylim(len(pairs) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
             axes.set_xlim(-0.03, 1.03)

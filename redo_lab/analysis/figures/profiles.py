@@ -34,11 +34,11 @@ class Profiles:
 
     def draw(self, source: Source) -> Drawing:
         """The few highest scores are cut off, so that one easy game doesn't fill the axis."""
-        study, look = source.study, looks(source.study.methods)
-        everything = np.concatenate([scores.ravel() for scores in study.scores.values()])
+        score_table, look = source.score_table, looks(source.score_table.methods)
+        everything = np.concatenate([scores.ravel() for scores in score_table.scores.values()])
         low, high = min(0.0, float(everything.min())), float(np.quantile(everything, self.config.highest_quantile))
         thresholds = np.linspace(low, high, self.config.points)
-        lines = {m: profile(scores, thresholds, source.resampling, m) for m, scores in study.scores.items()}
+        lines = {m: profile(scores, thresholds, source.resampling, m) for m, scores in score_table.scores.items()}
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 2.2)
             for method, line in lines.items():
@@ -47,7 +47,7 @@ class Profiles:
                     axes.fill_between(thresholds, line.low, line.high, color=each.colour, alpha=0.18, linewidth=0)
                 axes.plot(thresholds, line.value, color=each.colour, linestyle=each.line, marker=each.marker,
                           markevery=max(1, self.config.points // 8), mec="white", mew=0.5)  # fmt: skip
-            axes.set_xlabel(f"{study.normalisation.label} (τ)")
+            axes.set_xlabel(f"{score_table.normalisation.label} (τ)")
             axes.set_ylabel("share of runs with\nscore > τ")
             axes.set_ylim(0, 1.02)
             axes.margins(x=0)

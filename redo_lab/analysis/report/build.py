@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import replace
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -16,51 +13,49 @@ import matplotlib as mpl
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import costs as costs_of
-from redo_lab.analysis.figures.base import Drawing, Source, caption
+from redo_lab.analysis.figures.base import Source, caption
+from redo_lab.analysis.figures.unasked import drawings
 from redo_lab.analysis.looks import COLUMN_INCHES, STYLE
-from redo_lab.analysis.recipes import FIGURES, read
+from redo_lab.analysis.output import without_formulas
+from redo_lab.analysis.recipes import in_report
 from redo_lab.analysis.report import sections
 from redo_lab.analysis.report.data import curve_data
-from redo_lab.analysis.report.markup import boxes, choice, figure, listed, section
+from redo_lab.analysis.report.markup import boxes, choice, figure, listed, safe, section
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.analysis.summary import METRICS, summary_of
 from redo_lab.runs.table import Table
 
-DRAWN = ("iqm", "aggregates", "against_replay_ratio", "against_width", "efficiency", "profiles", "improvement",
-         "learning_curves", "dormancy", "dormancy_layers", "overlap", "rank", "final_return")  # fmt: skip
-BAND_REPETITIONS = 2000
-"""For the bands of curves, of which there may be thousands; a caption says how many were drawn."""
 FIRST_GAMES = 6
 
 
-def build(study: ScoreTable, table: Table, resampling: Resampling, title: str, page: Path) -> str:
+def build(score_table: ScoreTable, table: Table, resampling: Resampling, title: str, page: Path) -> str:
     """The whole page, to be written at `page`."""
     found = costs_of(table.runs["directory"].to_list())
-    data = curve_data(study, table)
-    pictures, reasons = _figures(Source(study, table, resampling))
-    warnings = sections.warnings(study)
+    data = curve_data(score_table, table)
+    pictures, reasons = _figures(Source(score_table, table, resampling))
+    warnings = sections.warnings(score_table)
     if reasons:
         pictures += f"<details><summary>not drawn</summary>{listed(reasons)}</details>"
     parts = {
-        "summary": ("Summary", sections.summary(summary_of(study, table, METRICS, resampling), resampling)),
+        "summary": ("Summary", sections.summary(summary_of(score_table, table, METRICS, resampling), resampling)),
         "figures": ("Figures", pictures),
         "curves-section": ("Curves", _curves(data)),
-        "cost": ("Cost", sections.costs(study, found)),
-        "settings": ("What the configs differ in", sections.settings(study, table)),
-        "all-runs": ("Runs", sections.runs(study, table, found, page)),
+        "cost": ("Cost", sections.costs(score_table, found)),
+        "settings": ("What the configs differ in", sections.settings(score_table, table)),
+        "all-runs": ("Runs", sections.runs(score_table, table, found, page)),
     }  # fmt: skip
     if warnings:
         parts = {"warnings": ("Read this first", warnings), **parts}
     folder = files(__package__)
     return Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        lead=escape(sections.facts(study, table)),
-        nav=" ".join(f'<a href="#{name}">{escape(heading)}</a>' for name, (heading, _) in parts.items()),
+        title=safe(title),
+        lead=safe(sections.facts(score_table, table)),
+        nav=" ".join(f'<a href="#{name}">{safe(heading)}</a>' for name, (heading, _) in parts.items()),
         sections="\n".join(section(name, heading, body) for name, (heading, body) in parts.items()),
         css=folder.joinpath("page.css").read_text(encoding="utf-8"),
         plotly=_plotly(),
-        # In a script's text only this could end it.
-        data=json.dumps(data, separators=(",", ":")).replace("</", "<\\/"),
+        # Without < nothing in a script's text can end it or open a comment.
+        data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         script=folder.joinpath("page.js").read_text(encoding="utf-8"),
     )
 
@@ -68,32 +63,17 @@ def build(study: ScoreTable, table: Table, resampling: Resampling, title: str, p
 def _figures(source: Source) -> tuple[str, list[str]]:
     """All that these runs allow, and why the others are not there."""
     drawn, reasons = [], []
-    for name, drawing in _drawings(source):
+    for name, title, drawing in drawings(in_report(), source):
         if isinstance(drawing, str):
             reasons.append(f"{name}: {drawing}")
             continue
         svg = io.BytesIO()
         with mpl.rc_context(STYLE):
             drawing.figure.savefig(svg, format="svg", metadata={"Date": None})
-        text = f"{_heading(name)} {caption(source.study, drawing.notes)}"
+        text = f"{title} {caption(source.score_table, drawing.notes)}"
         wide = drawing.figure.get_figwidth() > COLUMN_INCHES
-        drawn.append(figure(svg.getvalue(), drawing.data.write_csv(), name, text, wide=wide))
+        drawn.append(figure(svg.getvalue(), without_formulas(drawing.data).write_csv(), name, text, wide=wide))
     return f'<div class="figures">{"".join(drawn)}</div>', reasons
-
-
-def _drawings(source: Source) -> Iterator[tuple[str, Drawing | str]]:
-    curves = replace(source.resampling, repetitions=min(source.resampling.repetitions, BAND_REPETITIONS))
-    for name in DRAWN:
-        recipe = read(name)
-        resampling = curves if type(recipe.kind).__name__ == "Curves" else source.resampling
-        try:
-            yield name, recipe.kind.draw(replace(source, resampling=resampling))
-        except ValueError as error:
-            yield name, str(error)
-
-
-def _heading(name: str) -> str:
-    return (FIGURES / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
 def _curves(data: dict[str, Any]) -> str:

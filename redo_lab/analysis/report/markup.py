@@ -7,6 +7,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from redo_lab.runs.reading import printable
+
+
+def safe(text: str) -> str:
+    """`text` as HTML shows it, between tags and in attributes; � for what can't be shown."""
+    return escape(printable(text))
+
 
 class Cell(NamedTuple):
     """text: shown; key: what the column is sorted by, the text if None; link: where it leads."""
@@ -18,7 +25,7 @@ class Cell(NamedTuple):
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, words: int = 1, identifier: str = "") -> str:
     """A table that sorts at a click; the first `words` columns are left-aligned."""
-    head = "".join(f'<th class="{_kind(at, words)}">{escape(name)}</th>' for at, name in enumerate(heads))
+    head = "".join(f'<th class="{_kind(at, words)}">{safe(name)}</th>' for at, name in enumerate(heads))
     body = "".join("<tr>" + "".join(_cell(cell, at, words) for at, cell in enumerate(row)) + "</tr>\n" for row in rows)
     name = f' id="{identifier}"' if identifier else ""
     return (
@@ -32,7 +39,7 @@ def figure(svg: bytes, csv: str, name: str, caption: str, *, wide: bool) -> str:
     picture = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     numbers = f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
     kind = ' class="page"' if wide else ""
-    name, caption = escape(name), escape(caption)
+    name, caption = safe(name), safe(caption)
     link = f'<a download="{name}.csv" href="{numbers}">numbers</a>'
     image = f'<img alt="{caption}" src="{picture}">'
     return f'<figure{kind} id="figure-{name}">{image}<figcaption>{caption} {link}</figcaption></figure>'
@@ -40,36 +47,36 @@ def figure(svg: bytes, csv: str, name: str, caption: str, *, wide: bool) -> str:
 
 def section(identifier: str, title: str, body: str) -> str:
     """With a heading that the navigation leads to."""
-    return f'<section><h2 id="{identifier}">{escape(title)}</h2>\n{body}\n</section>'
+    return f'<section><h2 id="{identifier}">{safe(title)}</h2>\n{body}\n</section>'
 
 
 def listed(lines: Sequence[str], kind: str = "") -> str:
     """Bullets."""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    items = "".join(f"<li>{safe(line)}</li>" for line in lines)
     return f'<ul class="{kind}">{items}</ul>'
 
 
 def boxes(identifier: str, title: str, names: Sequence[str], checked: Sequence[str], colours: dict[str, str]) -> str:
     """Check boxes, with a button for all or none."""
     labels = "".join(
-        f'<label><input type="checkbox" value="{escape(name)}"{" checked" if name in checked else ""}>'
+        f'<label><input type="checkbox" value="{safe(name)}"{" checked" if name in checked else ""}>'
         + (f'<span class="swatch" style="background:{colours[name]}"></span>' if name in colours else "")
-        + f"{escape(name)}</label>"
+        + f"{safe(name)}</label>"
         for name in names
     )
     button = f'<button type="button" data-all="{identifier}">all / none</button>'
-    return f'<fieldset id="{identifier}"><legend>{escape(title)} {button}</legend>{labels}</fieldset>'
+    return f'<fieldset id="{identifier}"><legend>{safe(title)} {button}</legend>{labels}</fieldset>'
 
 
 def choice(identifier: str, title: str, options: Sequence[tuple[str, str]]) -> str:
     """A drop-down of (value, text)."""
-    items = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in options)
-    return f'<label>{escape(title)} <select id="{identifier}">{items}</select></label>'
+    items = "".join(f'<option value="{safe(value)}">{safe(text)}</option>' for value, text in options)
+    return f'<label>{safe(title)} <select id="{identifier}">{items}</select></label>'
 
 
 def _cell(cell: Cell, at: int, words: int) -> str:
-    key = f' data-value="{escape(str(cell.key))}"' if cell.key is not None else ""
-    text = f'<a href="{escape(cell.link)}">{escape(cell.text)}</a>' if cell.link else escape(cell.text)
+    key = f' data-value="{safe(str(cell.key))}"' if cell.key is not None else ""
+    text = f'<a href="{safe(cell.link)}">{safe(cell.text)}</a>' if cell.link else safe(cell.text)
     return f'<td class="{_kind(at, words)}"{key}>{text}</td>'
 
 

@@ -27,6 +27,9 @@ for (const button of document.querySelectorAll("button[data-all]")) {
   });
 }
 
+// Plotly takes names for its own kind of HTML.
+const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+
 const rgba = (hex, alpha) => {
   const part = (at) => parseInt(hex.slice(at, at + 2), 16);
   return `rgba(${part(1)},${part(3)},${part(5)},${alpha})`;
@@ -58,14 +61,14 @@ function traces(game, panel, first) {
     const common = { ...axes, legendgroup: method, mode: "lines", hoverlabel: { namelength: -1 } };
     if (single.checked || all.x.length === 0) {
       for (const [seed, one] of Object.entries(seeds)) {
-        found.push({ ...common, x: one[which], y: one[2], name: `${method} · seed ${seed}`, showlegend: false,
+        found.push({ ...common, x: one[which], y: one[2], name: plain(`${method} · seed ${seed}`), showlegend: false,
           line: { color: colour, width: 1 }, opacity: 0.6 });
       }
     } else if (Object.keys(seeds).length > 1) {
       found.push({ ...common, x: [...all.x, ...[...all.x].reverse()], y: [...all.high, ...[...all.low].reverse()],
         fill: "toself", fillcolor: rgba(colour, 0.15), line: { width: 0 }, hoverinfo: "skip", showlegend: false });
     }
-    found.push({ ...common, x: all.x, y: all.mean, name: method, showlegend: first, line: { color: colour, width: 2 } });
+    found.push({ ...common, x: all.x, y: all.mean, name: plain(method), showlegend: first, line: { color: colour, width: 2 } });
   }
   return found;
 }
@@ -90,7 +93,7 @@ function draw() {
     const panel = at ? at + 1 : 0;
     layout[`xaxis${panel || ""}`] = { ...axis };
     layout[`yaxis${panel || ""}`] = { ...axis };
-    layout.annotations.push({ text: game.replaceAll("_", " "), showarrow: false, xref: `x${panel || ""} domain`,
+    layout.annotations.push({ text: plain(game.replaceAll("_", " ")), showarrow: false, xref: `x${panel || ""} domain`,
       yref: `y${panel || ""} domain`, x: 0.5, y: 1.12 });
     all = all.concat(traces(game, panel, at === 0));
   });

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
 from redo_lab.analysis.aggregate import Estimate, difference
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import per_method
+from redo_lab.analysis.methods import ONE_TASK, games_text
 from redo_lab.analysis.report.markup import Cell, listed, table
 from redo_lab.analysis.score_table import ScoreTable, final_scores
 from redo_lab.analysis.summary import TITLES, Summary, number
@@ -21,41 +23,41 @@ CASES = 12
 """Distinct values of a setting that are shown."""
 
 
-def warnings(study: ScoreTable) -> str:
+def warnings(score_table: ScoreTable) -> str:
     """What must be known before any number is read; empty if there is nothing."""
-    told = [*study.warnings(), *(f"left out: {line}" for line in study.left_out)]
+    told = [*score_table.warnings(), *(f"left out: {line}" for line in score_table.left_out)]
     return listed(told, "warnings") if told else ""
 
 
 def summary(found: Summary, resampling: Resampling) -> str:
     """A row per method: aggregates with intervals, and the difference of IQMs to the first method."""
-    study = found.study
-    base, *others = study.methods
+    score_table = found.score_table
+    base, *others = score_table.methods
     heads = ["method", "games", "seeds", *(TITLES[name] for name in found.metrics)]
     heads += [f"IQM − IQM of {base}"] if others else []
     heads += [f"dormant % (τ = {found.threshold:g})"] if found.threshold is not None else []
     rows = []
-    for method in study.methods:
-        row = [Cell(method), Cell(str(len(study.games))), Cell(str(len(study.seeds[method])))]
+    for method in score_table.methods:
+        row = [Cell(method), Cell(str(len(score_table.games))), Cell(str(len(score_table.seeds[method])))]
         row += [_estimate(found.estimates[method][name]) for name in found.metrics]
         if others:
-            apart = difference((method, study.scores[method]), (base, study.scores[base]), resampling)
+            apart = difference((method, score_table.scores[method]), (base, score_table.scores[base]), resampling)
             row.append(Cell("–", "") if method == base else _estimate(apart, signed=True))
         if found.threshold is not None:
             row.append(Cell(f"{found.dormancy[method]:.1f}", found.dormancy[method]))
         rows.append(row)
     how = "by the same seeds" if resampling.paired else "independently"
-    note = f"Scores: {study.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
+    note = f"Scores: {score_table.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
     note += f"In brackets: {resampling.described}; differences are resampled {how}. "
     note += "A difference whose bracket holds 0 is not shown to be one."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
-def runs(study: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> str:
+def runs(score_table: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> str:
     """A row per run, links to its log relative to the folder of `page`; also of runs that the numbers leave out."""
-    scores = final_scores(whole.metrics([EVALUATION_RETURN]))
+    scores = final_scores(whole.values([EVALUATION_RETURN]))
     cost = {row["directory"]: row for row in found.iter_rows(named=True)}
-    methods = dict(study.runs.select("directory", "method").iter_rows())
+    methods = dict(score_table.runs.select("directory", "method").iter_rows())
     rows = []
     for run in whole.runs.iter_rows(named=True):
         directory = run["directory"]
@@ -64,8 +66,8 @@ def runs(study: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> st
         rows.append([
             Cell(run["run_id"], link=_link(log, page) if log.exists() else None),
             Cell(methods.get(directory, "left out")),
-            Cell(str(run["game"])),
-            Cell(str(run["seed"]), run["seed"]),
+            Cell(str(run.get("game") or ONE_TASK)),
+            Cell(str(run.get("seed", "–")), run.get("seed")),
             Cell(run["state"]),
             Cell("–" if score is None else f"{score:,.1f}", "" if score is None else score),
             Cell(f"{run['updates']:,}", run["updates"]),
@@ -90,9 +92,9 @@ def runs(study: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> st
     return f"<p>{search} {count}</p>\n{table(heads, rows, words=3, identifier='runs')}"
 
 
-def settings(study: ScoreTable, whole: Table) -> str:
+def settings(score_table: ScoreTable, whole: Table) -> str:
     """Every setting that varies, with its values and the methods that have each."""
-    together = whole.runs.join(study.runs.select("directory", "method"), on="directory")
+    together = whole.runs.join(score_table.runs.select("directory", "method"), on="directory")
     rows = []
     for name in (*whole.axes, *whole.settings):
         if name in ("game", "seed") or together[name].n_unique() < 2:
@@ -106,7 +108,7 @@ def settings(study: ScoreTable, whole: Table) -> str:
     return table(["setting", "value: methods that have it"], rows, words=2)
 
 
-def costs(study: ScoreTable, found: pl.DataFrame) -> str:
+def costs(score_table: ScoreTable, found: pl.DataFrame) -> str:
     """What each method cost, all its runs together."""
     heads = ["method", "runs", "gradient steps", "hours", "GPU-hours", "updates/s (median)", "peak memory (GB)"]
     rows = [
@@ -119,21 +121,21 @@ def costs(study: ScoreTable, found: pl.DataFrame) -> str:
             _optional(row["updates_per_s"], ".1f"),
             _optional(row["peak_memory_gb"], ".2f"),
         ]
-        for row in per_method(study.runs, found).iter_rows(named=True)
+        for row in per_method(score_table.runs, found).iter_rows(named=True)
     ]
     note = "Hours are wall clock, summed over runs; GPU-hours those of runs on a GPU, one that is shared counted whole."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
-def facts(study: ScoreTable, whole: Table) -> str:
+def facts(score_table: ScoreTable, whole: Table) -> str:
     """One sentence: how many runs of what, from which code."""
     states: Mapping[str, Any] = dict(whole.runs["state"].value_counts(sort=True).iter_rows())
     told = ", ".join(f"{count} {state}" for state, count in states.items())
-    code = sorted({(commit or "unknown")[:10] for commit in whole.runs["commit"]})
+    code = sorted(set(whole.runs["code"]))
     versions = sorted({version or "unknown" for version in whole.runs["versions"]})
     return (
-        f"{whole.runs.height} runs ({told}) of {len(study.games)} games, {study.suite}, scale {study.scale}; "
-        f"code {', '.join(code)}; {'; '.join(versions)}."
+        f"{whole.runs.height} runs ({told}) of {games_text(score_table.games)}, {score_table.suite}, "
+        f"scale {score_table.scale}; code {', '.join(code)}; {'; '.join(versions)}."
     )
 
 
@@ -149,6 +151,7 @@ def _optional(value: float | None, form: str) -> Cell:
 
 
 def _link(target: Path, page: Path) -> str:
+    """An address in which no name is taken for a scheme, a fragment or a query."""
     resolved, folder = target.resolve(), page.resolve().parent
     inside = resolved.is_relative_to(folder)
-    return resolved.relative_to(folder).as_posix() if inside else resolved.as_uri()
+    return quote(resolved.relative_to(folder).as_posix()) if inside else resolved.as_uri()

@@ -1,0 +1,70 @@
+"""What `redo-lab runs` lists: a row per run, or one per value of some metrics; and how tables leave as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from redo_lab.analysis.output import whole_file, without_formulas
+from redo_lab.config import nearest
+from redo_lab.runs.names import EVALUATION_RETURN
+from redo_lab.runs.table import Table
+
+ENDINGS = (".csv", ".parquet")
+ALL = "all"
+
+
+def values(table: Table, names: Sequence[str]) -> pl.DataFrame:
+    """A row per value of the metrics `names`, or of all; ValueError for a name that no run has."""
+    rows = table.metrics([] if ALL in names else names)
+    if ALL not in names:
+        present = set(rows["name"].unique())
+        known = sorted(table.values()["name"].unique()) if not present.issuperset(names) else []
+        for name in names:
+            if name not in present:
+                _require(name, known, "metric")
+    return rows
+
+
+def runs(table: Table) -> pl.DataFrame:
+    """A row per run, with its progress in percent and the last return of its evaluations."""
+    last = (
+        table.values([EVALUATION_RETURN])
+        .sort("env_steps", maintain_order=True)
+        .group_by("directory")
+        .agg(pl.col("value").last().alias("return"))
+    )
+    percent = (100 * pl.col("done") / pl.col("planned")).round(1).alias("percent")
+    return table.runs.with_columns(percent).join(last, on="directory", how="left", maintain_order="left")
+
+
+def shown_columns(table: Table, rows: pl.DataFrame) -> list[str]:
+    """The columns worth a terminal: of runs what sets them apart and how they stand."""
+    if "value" in rows.columns:
+        return ["run_id", "env_steps", "updates", "name", "value"]
+    varying = [name for name in (*table.axes, *table.settings) if rows[name].n_unique() > 1]
+    units = ["unit"] if rows["unit"].n_unique() > 1 else []
+    return [*(varying or ["run_id"]), "state", *units, "percent", "return"]
+
+
+def chosen(rows: pl.DataFrame, columns: Sequence[str], sort: str | None) -> pl.DataFrame:
+    """These columns, in the order of the column `sort`; ValueError for one that isn't there."""
+    for name in (*columns, *([sort] if sort else [])):
+        _require(name, rows.columns, "column")
+    return (rows.sort(sort, nulls_last=True) if sort else rows).select(columns)
+
+
+def write(rows: pl.DataFrame, path: Path) -> None:
+    """`path`, .csv or .parquet, holds `rows`."""
+    with whole_file(path) as temporary:
+        if path.suffix == ".csv":
+            without_formulas(rows).write_csv(temporary)
+        else:
+            rows.write_parquet(temporary)
+
+
+def _require(name: str, known: Sequence[str], kind: str) -> None:
+    if name not in known:
+        raise ValueError(f"no {kind} '{name}', {nearest(name, known)}")
