@@ -19,8 +19,8 @@ SIZES = {
 
 
 def test_a_width_that_gives_no_whole_number_is_rounded_up_as_upstream() -> None:
-    sizes = [(units, width, widened(units, width)) for units, width in ((32, 0.3), (64, 0.01), (512, 0.25))]
-    assert sizes == [(32, 0.3, 10), (64, 0.01, 1), (512, 0.25, 128)]
+    sizes = [(units, width, widened(units, width)) for units, width in ((32, 0.26), (64, 0.001), (512, 0.25))]
+    assert sizes == [(32, 0.26, 9), (64, 0.001, 1), (512, 0.25, 128)]
 
 
 @pytest.mark.parametrize("width", [0.25, 0.5, 1.0, 2.0, 4.0])

@@ -1,4 +1,4 @@
-"""Every network's declaration of hidden layers holds the contracts of networks/hidden.py; planted mistakes do not."""
+"""Every network's declaration of hidden layers holds the contracts of neurons/layers.py; planted mistakes do not."""
 
 from __future__ import annotations
 
