@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults import files, owners
+from tests.faults import files, owners, strangers
 from tests.faults.kills import kill_often
 from tests.faults.runs import COMBINATIONS, OUTPUTS, Wrong, warm_up
 
@@ -51,8 +51,14 @@ def faults(kills: int) -> dict[str, Fault]:
     for copies in (2, 4):
         found[f"starts-{copies}-new"] = lambda root, _, n=copies: owners.simultaneous(n, False, root)
         found[f"starts-{copies}-resumed"] = lambda root, _, n=copies: owners.simultaneous(n, True, root)
-    for kind in ("training", "evaluation", "checkpoint", "metrics", "status"):
+    for kind in ("training", "evaluation", "checkpoint", "deletion", "metrics", "status"):
         found[f"zombie-{kind}"] = partial(owners.zombie, kind)
+    for name in ("checkpoint", "checkpoint/replay", "log.txt", "attempts.jsonl"):
+        found[f"link-{name.replace('/', '-')}"] = partial(strangers.link, name)
+    for how in ("deleted", "cut"):
+        found[f"throughput-{how}"] = partial(strangers.lost_throughput, how)
+    for version in (1, 2):
+        found[f"foreign-pickle-{version}"] = partial(strangers.foreign_pickle, version)
     return found
 
 
