@@ -142,7 +142,7 @@ def restoring(config: CheckedRun, folder: Path) -> list[Row]:
         found = checkpoints.newest()
     assert found is not None
     with timed() as loaded:
-        saver.restore(loop, found)
+        saver.restore(loop, found, loop.replay.device)
     assert len(loop.replay) == loop.replay.config.capacity
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return [

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.faults import files, owners, sweeps
+from tests.faults import files, owners, strangers, sweeps
 from tests.faults.kills import kill_often
 from tests.faults.runs import COMBINATIONS, OUTPUTS, Wrong, warm_up
 
@@ -51,7 +51,7 @@ def faults(kills: int) -> dict[str, Fault]:
     for copies in (2, 4):
         found[f"starts-{copies}-new"] = lambda root, _, n=copies: owners.simultaneous(n, False, root)
         found[f"starts-{copies}-resumed"] = lambda root, _, n=copies: owners.simultaneous(n, True, root)
-    for kind in ("training", "evaluation", "checkpoint", "metrics", "status"):
+    for kind in ("training", "evaluation", "checkpoint", "deletion", "metrics", "status"):
         found[f"zombie-{kind}"] = partial(owners.zombie, kind)
     found["two-sweeps-at-once"] = lambda root, _: sweeps.two_at_once(root)
     found["stopped-sweep"] = lambda root, _: sweeps.stopped_sweep(root)
@@ -60,6 +60,12 @@ def faults(kills: int) -> dict[str, Fault]:
         found[f"status-{how}"] = partial(sweeps.damaged_status, how)
     found["lease-fifo"] = lambda root, _: sweeps.planted_lease(root)
     found["own-module-beside"] = lambda root, _: sweeps.own_module_beside(root)
+    for name in ("checkpoint", "checkpoint/replay", "log.txt", "attempts.jsonl"):
+        found[f"link-{name.replace('/', '-')}"] = partial(strangers.link, name)
+    for how in ("deleted", "cut"):
+        found[f"throughput-{how}"] = partial(strangers.lost_throughput, how)
+    for version in (1, 2):
+        found[f"foreign-pickle-{version}"] = partial(strangers.foreign_pickle, version)
     return found
 
 

@@ -15,9 +15,9 @@ from redo_lab.recyclers.continual_backprop import ContinualBackprop
 from redo_lab.recyclers.prune import Prune
 from redo_lab.recyclers.redo import ReDo
 from redo_lab.runs import record, status
-from redo_lab.studies.evaluation import Evaluation
+from redo_lab.types import Study
 
-COUNTS = {"training": 60, "evaluation": 30, "recycle": 3, "checkpoint": 40, "metrics": 5, "status": 5}
+COUNTS = {"training": 60, "evaluation": 30, "recycle": 3, "checkpoint": 40, "deletion": 5, "metrics": 5, "status": 5}
 """Kinds of moments, and before which repetition at most the process is struck: small beside a whole run."""
 
 
@@ -40,7 +40,6 @@ class Moment(NamedTuple):
 class Strike:
     def __init__(self, moment: Moment, number: int) -> None:
         self.moment, self.number, self.left = moment, number, moment.count
-        self.evaluating = False
 
     def arm(self) -> None:
         getattr(self, f"arm_{self.moment.kind}")()
@@ -59,21 +58,14 @@ class Strike:
         self._ticks(of_evaluation=True)
 
     def _ticks(self, of_evaluation: bool) -> None:
-        run, tick = Evaluation.run, Checkpointer.tick
+        tick = Checkpointer.tick
 
-        def evaluated(*arguments: Any) -> Any:
-            self.evaluating = True
-            try:
-                return run(*arguments)
-            finally:
-                self.evaluating = False
-
-        def ticked(*arguments: Any) -> None:
-            tick(*arguments)
-            if self.evaluating is of_evaluation and self.due():
+        def ticked(checkpointer: Checkpointer, study: Study) -> None:
+            tick(checkpointer, study)
+            if (study.progress().phase == "evaluation") is of_evaluation and self.due():
                 self.now()
 
-        Evaluation.run, Checkpointer.tick = evaluated, ticked
+        Checkpointer.tick = ticked
 
     def arm_recycle(self) -> None:
         for recycler in (ReDo, ContinualBackprop, Prune):
@@ -90,6 +82,10 @@ class Strike:
 
     def arm_checkpoint(self) -> None:
         os.fsync, os.replace, os.unlink = (self._writing(call) for call in (os.fsync, os.replace, os.unlink))
+
+    def arm_deletion(self) -> None:
+        """Between the lease's check and what it allowed."""
+        os.unlink = self._writing(os.unlink)
 
     def _writing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:
