@@ -54,7 +54,7 @@ def test_a_smoke_run_warms_up_updates_evaluates_probes_and_recycles(tmp_path: Pa
     assert named(directory, "training/return")
     found = status.read(directory)
     assert found is not None
-    assert (found.state, found.env_steps, found.updates, found.error) == (State.FINISHED, 600, 440, None)
+    assert (found.state, found.done, found.updates, found.error) == (State.FINISHED, 600, 440, None)
     run = json.loads((directory / "run.json").read_text())
     assert run["axes"]["recycler"] == "redo"
     assert {path.name for path in directory.iterdir()} >= {
@@ -127,7 +127,7 @@ def test_ctrl_c_ends_a_run_cleanly(tmp_path: Path) -> None:
     assert found.updates > 0
     rows = metrics(directory)
     assert (directory / "metrics.csv").read_bytes().endswith(b"\n")
-    assert rows[-1][0] <= found.env_steps
+    assert rows[-1][0] <= found.done
 
 
 def wait_for_updates(root: Path) -> Path:
