@@ -91,9 +91,10 @@ def test_a_lease_that_lies_has_nobody_signalled(
 ) -> None:
     signals: list[tuple[int, int]] = []
     ask = os.kill
-    monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)) if number else ask(pid, 0))
     say(run, **lie)
-    assert main(["cancel", str(run)]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)) if number else ask(pid, 0))
+        assert main(["cancel", str(run)]) == 0
     assert signals == []
 
 

@@ -35,7 +35,7 @@ def test_every_method_trains_on_every_agent(agent: str, method: str, tmp_path: P
     (directory,) = (path.parent for path in tmp_path.rglob("run.json"))
     found = status.read(directory)
     assert found is not None
-    assert (found.state, found.env_steps, found.updates) == (State.FINISHED, 600, 440)
+    assert (found.state, found.done, found.updates) == (State.FINISHED, 600, 440)
     metrics = pl.read_csv(directory / "metrics.csv")
     assert all(math.isfinite(value) for value in metrics["value"])
     acted = metrics.filter(pl.col("name").str.starts_with(f"{method}/"))
