@@ -31,7 +31,7 @@ MOST_TORN_BYTES = 10_000
 """A longer last line is not one that is being written."""
 AT_ONCE = 200
 TEXT = pl.col("directory", "name")
-MOST_KEPT = 1_500_000
+MOST_KEPT = 1_000_000
 """Values, of some 60 bytes each."""
 
 
