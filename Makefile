@@ -76,7 +76,7 @@ bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved
 bench-checkpoint: $(STAMP) ## what checkpoints cost, save and restore with a replay of 1M Atari frames; 8 GB of memory, minutes
 	$(BIN)/python scripts/bench_checkpoint.py
 
-bench-analysis: $(STAMP) ## tables, bootstrap intervals against rliable's, figures and the report of 680 made-up runs
+bench-analysis: $(STAMP) ## tables, bootstrap intervals against rliable's, figures and the report of 680 and 5100 made-up runs
 	$(BIN)/python scripts/bench_analysis.py
 
 learn: $(STAMP) ## does it learn? against Stable-Baselines3 at the same settings; hours; goes on where it was
