@@ -23,19 +23,28 @@ ATARI = {
     "terminal_on_life_loss": False,
     "max_episode_env_steps": 27_000,
     "clip_rewards": True,
+    "noop_max": 0,
+    "timeout_seconds": None,
 }
-ATARI_100K = ATARI | {"suite": "atari_100k", "sticky_action_probability": 0.0, "terminal_on_life_loss": True}
+ATARI_100K = ATARI | {
+    "suite": "atari_100k",
+    "sticky_action_probability": 0.0,
+    "terminal_on_life_loss": True,
+    "noop_max": 29,
+}
 ANT = {
     "_target_": "redo_lab.envs.gymnasium_env.GymnasiumEnv",
     "suite": "mujoco",
     "game": "Ant",
     "version": "v5",
     "max_episode_env_steps": 1000,
+    "timeout_seconds": None,
 }
 NATURE = {
     "_target_": "redo_lab.networks.nature.Nature",
     "width": 1.0,
     "padding": "same",
+    "norm": "none",
     "activation": "relu",
     "initialiser": "xavier_uniform",
 }
@@ -43,6 +52,7 @@ MLP = {
     "_target_": "redo_lab.networks.mlp.MLP",
     "hidden": [256, 256],
     "width": 1.0,
+    "norm": "none",
     "activation": "relu",
     "initialiser": "xavier_uniform",
 }
@@ -198,7 +208,11 @@ def test_the_whole_config_is_the_table(words: str, expected: dict[str, Any]) -> 
 
 
 def test_weight_decay_is_the_papers() -> None:
-    assert composed("recycler=weight_decay")[0]["agent"]["optimizer"]["weight_decay"] == 1e-5
+    assert composed("regulariser=weight_decay")[0]["regularisers"]["weight_decay"] == {
+        "_target_": "redo_lab.regularisers.weight_decay.WeightDecay",
+        "coefficient": 1e-5,
+        "actor_factor": 2.0,
+    }
 
 
 def test_what_is_typed_wins_over_what_a_replay_ratio_or_an_agent_sets() -> None:
