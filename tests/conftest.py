@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 
+import hypothesis
 import pytest
 import torch
 
 torch.set_num_threads(1)
+# The same examples each time, however slow the machine is.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ states = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(states)
 def test_python_values_come_back_with_their_types_and_order(state: object) -> None:
     # repr tells True from 1, a tuple from a list, -0.0 from 0.0, and the order of a dict.

@@ -35,7 +35,7 @@ specs = st.one_of(
 )
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250)
 @given(
     spec=specs,
     n_step=st.integers(1, 5),

@@ -72,7 +72,7 @@ actions = st.sampled_from(["step", "step", "step", "start", "terminate", "trunca
 specs = st.one_of(st.builds(pixels, st.integers(1, 4), st.integers(1, 2)), st.builds(vectors, st.integers(1, 4)))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(
     spec=specs,
     n_step=st.integers(1, 3),
