@@ -23,8 +23,10 @@ Metrics: TypeAlias = "dict[str, Tensor]"
 
 Observation: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 Action: TypeAlias = "int | NDArray[np.float32]"
-Sampler: TypeAlias = "Callable[[int], Transition]"
-"""Batch size → a batch drawn uniformly from the replay, from a generator of the caller's own."""
+Batch: TypeAlias = "Any"
+"""What a study learns from at once, of a type of its own with `obs` among its fields: Transition, Examples."""
+Sampler: TypeAlias = "Callable[[int], Batch]"
+"""Batch size → a batch drawn uniformly from what the study learns from, with a generator of the caller's own."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Learner(Protocol):
     """Networks that are trained: all that recyclers, regularisers and most probes need."""
 
     @abstractmethod
-    def forward(self, batch: Transition) -> object:
+    def forward(self, batch: Batch) -> object:
         """Runs every online network eagerly on `batch`, so that hooks see their activations."""
 
     @abstractmethod
@@ -200,7 +202,7 @@ class Regulariser(Stateful, Protocol):
     name: str
 
     @abstractmethod
-    def loss(self, network: Network, batch: Transition, sample: Sampler) -> Tensor:
+    def loss(self, network: Network, batch: Batch, sample: Sampler) -> Tensor:
         """What is added to the loss that trains `network` on `batch`, a 0-d tensor; `sample` draws further batches."""
 
 
