@@ -1,11 +1,11 @@
-"""The vocabulary every part shares: specs, transitions and the protocols the training loop sees."""
+"""The vocabulary every part shares: specs, batches and the protocols that studies see."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,41 @@ class Transition(NamedTuple):
     reward: Tensor
     discount: Tensor
     next_obs: Tensor
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images uint8 [N, C, H, W] and the class of each, int64 [N]."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def first(self, count: int) -> LabelledImages:
+        """The first `count` of them."""
+        return LabelledImages(self.images[:count], self.labels[:count])
+
+
+class Data(Protocol):
+    """Images to learn from. The `Config` of its class has `samples`: how many of them train."""
+
+    classes: ClassVar[int]
+    obs_shape: ClassVar[tuple[int, int, int]]
+
+    @staticmethod
+    @abstractmethod
+    def check_machine(config: Any) -> None:
+        """Raises ConfigError if this machine has no such images and isn't to fetch them."""
+
+    @abstractmethod
+    def load(self) -> tuple[LabelledImages, LabelledImages]:
+        """The training and the test set, always the same."""
+
+
+class Examples(NamedTuple):
+    """A batch on the device of images and what they are to be told as: obs uint8 [N, C, H, W]; label int64 [N]."""
+
+    obs: Tensor
+    label: Tensor
 
 
 class Step(NamedTuple):
