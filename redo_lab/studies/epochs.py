@@ -16,7 +16,7 @@ from redo_lab.studies.aftercare import Aftercare, Samplers
 from redo_lab.studies.classifier import Classifier
 from redo_lab.types import Counters, Examples, Journal, LabelledImages, Progress, Study
 
-EVALUATION_IMAGES = 1000
+EVALUATION_IMAGES = 250
 """Of one forward pass; no result depends on it."""
 
 
