@@ -7,7 +7,6 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from fractions import Fraction
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, Node, OmegaConf
@@ -98,7 +97,7 @@ def register_resolvers() -> None:
     """How numbers in YAML follow `scale`; `unit` is what a number counts, by default the last word of its key.
 
     `${capped:1000}`: at most scale.at_most[unit]. `${scaled:1000}`: times scale.fraction_of[unit] or scale.fraction, at
-    least 1 and capped. `${planned_updates:}`: the updates of the whole run.
+    least 1 and capped. `${planned_updates:}`: the updates of the whole run, `${planned_updates:10}`: of a tenth of it.
     """
 
     def capped(full: float, unit: str = "", *, _node_: Node, _root_: DictConfig) -> int:
@@ -109,10 +108,8 @@ def register_resolvers() -> None:
         fraction = _of_unit(scale.fraction_of, unit or str(_node_._key()), scale.fraction)
         return max(1, capped(full * fraction, unit, _node_=_node_, _root_=_root_))
 
-    def planned_updates(*, _root_: DictConfig) -> int:
-        training = _root_.training
-        env_steps = training.iterations * training.iteration_env_steps - _root_.agent.warmup_env_steps
-        return max(1, int(env_steps * Fraction(repr(training.replay_ratio))))
+    def planned_updates(parts: int = 1, *, _root_: DictConfig) -> int:
+        return max(1, int(target_of(_root_.study, "study").planned_updates(_root_)) // parts)
 
     OmegaConf.register_new_resolver("capped", capped, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)

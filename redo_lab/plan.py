@@ -82,6 +82,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
         "total": study.total,
         "unit": study.unit,
         "clocks": dict(study.clocks),
+        "scored_by": study.scored_by,
         "frames_per_step": study.frames_per_step,
         "git": identity.code_version(),
         "versions": identity.versions(),

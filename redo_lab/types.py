@@ -1,11 +1,11 @@
-"""The vocabulary every part shares: specs, transitions and the protocols the training loop sees."""
+"""The vocabulary every part shares: specs, batches and the protocols that studies see."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,10 @@ Metrics: TypeAlias = "dict[str, Tensor]"
 
 Observation: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 Action: TypeAlias = "int | NDArray[np.float32]"
-Sampler: TypeAlias = "Callable[[int], Transition]"
-"""Batch size → a batch drawn uniformly from the replay, from a generator of the caller's own."""
+Batch: TypeAlias = "Any"
+"""What a study learns from at once, of a type of its own with `obs` among its fields: Transition, Examples."""
+Sampler: TypeAlias = "Callable[[int], Batch]"
+"""Batch size → a batch drawn uniformly from what the study learns from, with a generator of the caller's own."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,41 @@ class Transition(NamedTuple):
     next_obs: Tensor
 
 
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images uint8 [N, C, H, W] and the class of each, int64 [N]."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def first(self, count: int) -> LabelledImages:
+        """The first `count` of them."""
+        return LabelledImages(self.images[:count], self.labels[:count])
+
+
+class Data(Protocol):
+    """Images to learn from. The `Config` of its class has `samples`: how many of them train."""
+
+    classes: ClassVar[int]
+    obs_shape: ClassVar[tuple[int, int, int]]
+
+    @staticmethod
+    @abstractmethod
+    def check_machine(config: Any) -> None:
+        """Raises ConfigError if this machine has no such images and isn't to fetch them."""
+
+    @abstractmethod
+    def load(self) -> tuple[LabelledImages, LabelledImages]:
+        """The training and the test set, always the same."""
+
+
+class Examples(NamedTuple):
+    """A batch on the device of images and what they are to be told as: obs uint8 [N, C, H, W]; label int64 [N]."""
+
+    obs: Tensor
+    label: Tensor
+
+
 class Step(NamedTuple):
     """What one agent step returned.
 
@@ -118,7 +155,7 @@ class Learner(Protocol):
     """Networks that are trained: all that recyclers, regularisers and most probes need."""
 
     @abstractmethod
-    def forward(self, batch: Transition) -> object:
+    def forward(self, batch: Batch) -> object:
         """Runs every online network eagerly on `batch`, so that hooks see their activations."""
 
     @abstractmethod
@@ -200,7 +237,7 @@ class Regulariser(Stateful, Protocol):
     name: str
 
     @abstractmethod
-    def loss(self, network: Network, batch: Transition, sample: Sampler) -> Tensor:
+    def loss(self, network: Network, batch: Batch, sample: Sampler) -> Tensor:
         """What is added to the loss that trains `network` on `batch`, a 0-d tensor; `sample` draws further batches."""
 
 

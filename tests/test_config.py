@@ -90,6 +90,8 @@ A_GAME = {
 GOES_WITH = {
     "network=mlp": "env=classic/cartpole",
     "network=minatar": "env=minatar/breakout",
+    "network=cifar": "study=supervised",
+    **{f"{group}={option}": "study=supervised" for group in ("data", "targets") for option in files(group)},
     "agent=sac": "env=mujoco/hopper",
     "agent=sac_upstream": "env=mujoco/hopper",
 }

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import polars as pl
 
 from redo_lab.runs.entry import CONTINUED
-from redo_lab.runs.names import EVALUATION_RETURN
 
 LISTED = 6
 
@@ -83,7 +82,7 @@ def cells(runs: pl.DataFrame, scores: dict[str, float], last: dict[str, int], fi
             at = f"{row['state']} at {row['done']} of {row['planned']} {row['unit']}"
             findings.left_out.append(f"{cell}: {at}: {_last_line(row['error'])}" if row["error"] else f"{cell}: {at}")
         elif row["directory"] not in scores:
-            findings.left_out.append(f"{cell}: finished without any {EVALUATION_RETURN} in {row['directory']}")
+            findings.left_out.append(f"{cell}: finished without any {row['scored_by']} in {row['directory']}")
         elif row["directory"] in last and last[row["directory"]] < row["planned"]:
             at = f"{last[row['directory']]} of {row['planned']} {row['unit']}"
             findings.left_out.append(f"{cell}: finished, but its last evaluation is at {at}: metrics.csv was cut")

@@ -9,7 +9,6 @@ import polars as pl
 
 from redo_lab.analysis.output import whole_file, without_formulas
 from redo_lab.config import nearest
-from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.table import Table
 
 ENDINGS = (".csv", ".parquet")
@@ -29,9 +28,9 @@ def values(table: Table, names: Sequence[str]) -> pl.DataFrame:
 
 
 def runs(table: Table) -> pl.DataFrame:
-    """A row per run, with its progress in percent and the last return of its evaluations."""
+    """A row per run, with its progress in percent and the last value that it is scored by."""
     last = (
-        table.values([EVALUATION_RETURN])
+        table.evaluations()
         .sort("env_steps", maintain_order=True)
         .group_by("directory")
         .agg(pl.col("value").last().alias("return"))

@@ -13,7 +13,6 @@ from redo_lab.analysis.honesty import Cell, Findings, alike, cells, common, drop
 from redo_lab.analysis.methods import add_method
 from redo_lab.analysis.normalise import Normalisation, minmax_scale, normalisation_for, scale_of
 from redo_lab.runs.entry import UNCOMMITTED
-from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.table import Table
 
 ENOUGH_SEEDS = 5
@@ -106,7 +105,7 @@ def collect(
     suite = one_suite(table.runs)
     findings = Findings()
     runs = alike(add_method(table, by), findings, mixed_steps=mixed_steps)
-    evaluations = table.values([EVALUATION_RETURN])
+    evaluations = table.evaluations()
     scores = final_scores(evaluations)
     usable = cells(runs, scores, last_moments(evaluations, runs), findings)
     if (findings.left_out or findings.caveats) and not allow_missing:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from redo_lab.config import ConfigError, flatten, nearest, register_resolvers
-from redo_lab.options import groups, options
-from redo_lab.paths import shipped
+from redo_lab.options import files, groups, options
+from redo_lab.paths import conf_folders, shipped
 
 MISTAKES = (ConfigError, HydraException, OmegaConfBaseException)
 """What a user's config can raise before work starts."""
@@ -28,6 +29,8 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
     match = re.search(r"Could not override '([^']+)'", text)
     if match:
         key = match[1].split("@")[0]
+        if key in groups():
+            return _not_in_study(key)
         if key.startswith("schedule."):
             return _no_schedule(key, _keys(overrides))
         absent = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", key)
@@ -45,6 +48,22 @@ def _missing_option(file: str) -> str:
         if option in options(other):
             return f"no option '{option}' in group '{group}': it is one of another group, give {other}={option}"
     return f"no option '{option}' in group '{group}': {nearest(option, options(group))}"
+
+
+def _not_in_study(group: str) -> str:
+    studies = [f"study={name}" for name in files("study") if group in _groups_of_study(name)]
+    return f"this study has no '{group}': leave {group}=… out" + (
+        f", or give {' or '.join(studies)}" if studies else ""
+    )
+
+
+def _groups_of_study(name: str) -> set[str]:
+    """The groups in the defaults of conf/study/<name>.yaml, its own or the user's."""
+    (path, *_) = (path for conf in conf_folders() if (path := conf / "study" / f"{name}.yaml").is_file())
+    loaded = OmegaConf.to_container(OmegaConf.load(path))
+    assert isinstance(loaded, dict)
+    entries = [entry for entry in loaded.get("defaults", []) if isinstance(entry, dict)]
+    return {str(key).split()[-1].lstrip("/") for entry in entries for key in entry}
 
 
 def _no_schedule(key: str, keys: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule
-from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler, Transition
+from redo_lab.types import Batch, Counters, Learner, Metrics, Probe, Sampler
 
 
 class Rank(Probe[Learner]):
@@ -70,7 +70,7 @@ def penultimate(layers: Sequence[HiddenLayer]) -> list[HiddenLayer]:
     return list(last.values())
 
 
-def features(learner: Learner, layers: Sequence[HiddenLayer], batch: Transition) -> list[Tensor]:
+def features(learner: Learner, layers: Sequence[HiddenLayer], batch: Batch) -> list[Tensor]:
     """The outputs of each layer on `batch` as its readers see them: [N, features]."""
     return [h.flatten(1) for h in activations(layers, lambda: learner.forward(batch))]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from redo_lab.config import require
 from redo_lab.neurons.layers import Network
-from redo_lab.types import Learner, Regulariser, Sampler, Transition
+from redo_lab.types import Batch, Learner, Regulariser, Sampler
 
 
 class L2Init(Regulariser):
@@ -36,7 +36,7 @@ class L2Init(Regulariser):
         everything = [parameter for network in learner.networks() for parameter in network.online.parameters()]
         self.initial = {parameter: parameter.detach().clone() for parameter in everything if parameter.requires_grad}
 
-    def loss(self, network: Network, batch: Transition, sample: Sampler) -> Tensor:
+    def loss(self, network: Network, batch: Batch, sample: Sampler) -> Tensor:
         """λ * the sum of squared distances of the parameters of `network` from their initial values."""
         trained = [parameter for parameter in network.online.parameters() if parameter.requires_grad]
         distances = [(parameter - self.initial[parameter]).square().sum() for parameter in trained]

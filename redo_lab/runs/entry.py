@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from redo_lab.runs.cache import SCHEMA
+from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.reading import printable, read_object, regular_bytes
 from redo_lab.runs.status import FILE_NAME, State
 
@@ -24,6 +25,7 @@ RUN_COLUMNS = (
     "planned",
     "unit",
     "clock",
+    "scored_by",
     "updates",
     "error",
     "commit",
@@ -34,7 +36,8 @@ RUN_COLUMNS = (
 """What every run has beside its axes.
 
 state: of its life, `unknown` where status.json is damaged; done, planned: how far it is and its full length, in `unit`;
-clock: the column of its metrics that counts in `unit`, null if none does; updates: reached; commit, dirty: of the code
+clock: the column of its metrics that counts in `unit`, null if none does; scored_by: the metric that runs are compared
+by; updates: reached; commit, dirty: of the code
 it began with, null where unknown; code: of all its attempts, in words; versions: of redo_lab and torch.
 """
 RESERVED = (*RUN_COLUMNS, *SCHEMA, "method")
@@ -42,7 +45,7 @@ RESERVED = (*RUN_COLUMNS, *SCHEMA, "method")
 UNKNOWN, UNCOMMITTED = "unknown", " with uncommitted changes"
 CONTINUED = ", then "
 """Between the codes of successive attempts."""
-OLD_UNIT, OLD_STUDY, OLD_CLOCK = "agent steps", "online", "env_steps"
+OLD_UNIT, OLD_STUDY, OLD_CLOCK, OLD_SCORE = "agent steps", "online", "env_steps", EVALUATION_RETURN
 """Of runs made when there was no other."""
 MEASURING = "probes"
 """What is measured doesn't change a run."""
@@ -122,6 +125,7 @@ def _record(directory: Path, run: Mapping[str, Any]) -> RunRecord:
         "planned": _count(run, "total" if "total" in run else "env_steps"),
         "unit": unit,
         "clock": clock_of(_object(run, "clocks", {}), unit),
+        "scored_by": _text(run, "scored_by", OLD_SCORE),
         "commit": None if commit is None else printable(str(commit)),
         "dirty": dirty if isinstance(dirty, bool) else None,
         "versions": versions_text(_object(run, "versions", {})),

@@ -15,6 +15,9 @@ from typing import Any
 PLACE = ("root", "experiment", "device", "threads", "logger", "progress", "checkpoint", "force")
 """Where and how a run goes."""
 
+WHEREABOUTS = ("folder", "download")
+"""Settings of a part that say where its data lie; what they are counts."""
+
 FREE = (*PLACE, "probes", "scale", "shared")
 """Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
@@ -23,14 +26,15 @@ PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "
 
 def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that results depend on."""
-    return {key: _timeless(value) for key, value in plain.items() if key not in FREE}
+    return {key: _placeless(value) for key, value in plain.items() if key not in FREE}
 
 
-def _timeless(value: Any) -> Any:
-    """Without keys that end in _seconds: no result depends on the clock on the wall."""
+def _placeless(value: Any) -> Any:
+    """Without keys that end in _seconds, and WHEREABOUTS: no result depends on the clock on the wall or on a path."""
     if not isinstance(value, Mapping):
         return value
-    return {key: _timeless(inner) for key, inner in value.items() if not str(key).endswith("_seconds")}
+    kept = {key: inner for key, inner in value.items() if not str(key).endswith("_seconds") and key not in WHEREABOUTS}
+    return {key: _placeless(inner) for key, inner in kept.items()}
 
 
 def digest(plain: Mapping[str, Any]) -> str:

@@ -43,6 +43,12 @@ class Table:
         """As `metrics`, of each run its directory alone: far smaller where there are many runs."""
         return self.read(self.runs["directory"].to_list(), names, prefixes)
 
+    def evaluations(self) -> pl.DataFrame:
+        """Of each run the values of the metric that it is `scored_by`, as `values` gives them."""
+        rows = self.values(self.runs["scored_by"].unique().to_list())
+        own = self.runs.select("directory", name="scored_by")
+        return rows.join(own, on=["directory", "name"], how="semi", maintain_order="left")
+
     def logged(self) -> pl.DataFrame:
         """directory and name: which metrics each run has, in the order in which they first appear."""
         directories = self.runs["directory"].to_list()

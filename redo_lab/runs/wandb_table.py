@@ -12,7 +12,17 @@ import polars as pl
 
 from redo_lab.runs import wandb_files
 from redo_lab.runs.cache import SCHEMA
-from redo_lab.runs.entry import OLD_STUDY, OLD_UNIT, RunRecord, clock_of, code_text, flattened, scalar, versions_text
+from redo_lab.runs.entry import (
+    OLD_SCORE,
+    OLD_STUDY,
+    OLD_UNIT,
+    RunRecord,
+    clock_of,
+    code_text,
+    flattened,
+    scalar,
+    versions_text,
+)
 from redo_lab.runs.identity import relevant
 from redo_lab.runs.table import Table, table_of
 
@@ -104,6 +114,7 @@ def _record(run: Found, metrics: pl.DataFrame) -> RunRecord:
         "planned": made.get("total", made.get("env_steps", 0)),
         "unit": made.get("unit", OLD_UNIT),
         "clock": clock_of(made.get("clocks"), made.get("unit", OLD_UNIT)),
+        "scored_by": made.get("scored_by", OLD_SCORE),
         "updates": metrics["updates"].max() or 0,
         "error": None,
         "commit": commit,

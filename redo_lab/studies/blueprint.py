@@ -25,8 +25,14 @@ class Blueprint(Protocol):
     unit: str
     frames_per_step: int
     """Frames that one of env_steps stands for; 1 where the study has none."""
+    scored_by: str
+    """The metric that scores a run: the values of its last tenth are what methods are compared by."""
     clocks: Mapping[str, str]
     """What the two clocks of the metrics, env_steps and updates, count in this study."""
+
+    @staticmethod
+    def planned_updates(root: Mapping[str, Any]) -> int:
+        """The gradient steps of the run that `root` describes, the composed config before anything of it is checked."""
 
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """What a sweep of such runs varies, by name, without scale and seed; `choices` are those of Hydra's groups."""

@@ -14,6 +14,7 @@ from redo_lab.envs.guard import Guard
 from redo_lab.networks.torso import Torso
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
+from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
@@ -63,6 +64,7 @@ class Online(Blueprint):
         probes: dict[str, Any]
 
     unit = "agent steps"
+    scored_by = EVALUATION_RETURN
     clocks: Mapping[str, str] = {"env_steps": "agent steps", "updates": "gradient steps"}
 
     def __init__(self, config: Config) -> None:
@@ -89,6 +91,13 @@ class Online(Blueprint):
         require(
             warmup < self.total, f"agent.warmup_env_steps={warmup}, but training has {self.total} agent steps in all"
         )
+
+    @staticmethod
+    def planned_updates(root: Mapping[str, Any]) -> int:
+        """Those of all agent steps after the warm-up."""
+        training = root["training"]
+        env_steps = training["iterations"] * training["iteration_env_steps"] - root["agent"]["warmup_env_steps"]
+        return int(env_steps * exact_ratio(training["replay_ratio"]))
 
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """Agent, network, suite, game, replay ratio and recycling method."""

@@ -9,6 +9,17 @@ import pytest
 from redo_lab.commands.train import main
 
 MISTAKES = [
+    ("agent=dqn study=supervised", "this study has no 'agent': leave agent=… out, or give study=online"),
+    ("data=digits", "this study has no 'data': leave data=… out, or give study=supervised"),
+    (
+        "study=supervised agent.learning_rate=1",
+        "unknown key 'agent.learning_rate': did you mean 'learner.learning_rate'?",
+    ),
+    ("study=supervised probe=[dormancy,churn]", "probes.churn needs an Actor, and Classifier is none"),
+    ("study=supervised probe=values", "probes.values needs a TDCritic, and Classifier is none"),
+    ("study=supervised learner.batch_size=2000", "learner.batch_size=2000 is more than data.samples=1437"),
+    ("study=supervised data=cifar10", "data.download=true fetches them, data=digits needs none"),
+    ("study=supervised targets.shuffle_every_epochs=0", "targets.shuffle_every_epochs must be ≥ 1 or null, got 0"),
     ("recycler=redoo", "no option 'redoo' in group 'recycler': did you mean 'redo'?"),
     ("env=atari/brekout", "no option 'atari/brekout' in group 'env': did you mean 'atari/breakout'?"),
     ("replay_ratio=3", "no option '3' in group 'replay_ratio': choices: 0.25, 0.5, 1, 2, 4, 8"),

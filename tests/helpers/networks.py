@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from redo_lab.config import build
 from redo_lab.networks.q_network import QNetwork
 
-IMAGES, GRIDS, VECTORS = (4, 84, 84), (4, 10, 10), (6,)
+IMAGES, COLOURS, GRIDS, VECTORS = (4, 84, 84), (3, 32, 32), (4, 10, 10), (6,)
 COMMON = {"norm": "none", "activation": "relu", "initialiser": "xavier_uniform", "width": 1.0}
 NODES = {
     "nature_same": ({"_target_": "redo_lab.networks.nature.Nature", "padding": "same", **COMMON}, IMAGES),
     "nature_valid": ({"_target_": "redo_lab.networks.nature.Nature", "padding": "valid", **COMMON}, IMAGES),
     "impala": ({"_target_": "redo_lab.networks.impala.Impala", **COMMON}, IMAGES),
+    "cifar": ({"_target_": "redo_lab.networks.cifar.CifarNetwork", **COMMON}, COLOURS),
     "minatar": ({"_target_": "redo_lab.networks.minatar.MinAtarNetwork", **COMMON}, GRIDS),
     "mlp": ({"_target_": "redo_lab.networks.mlp.MLP", "hidden": [48, 32], **COMMON}, VECTORS),
 }
@@ -38,5 +39,5 @@ def observations(obs_shape: tuple[int, ...], n: int, seed: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     if len(obs_shape) == 1:
         return torch.randn((n, *obs_shape), generator=generator)
-    high = 256 if obs_shape == IMAGES else 2
+    high = 2 if obs_shape == GRIDS else 256
     return torch.randint(0, high, (n, *obs_shape), generator=generator, dtype=torch.uint8)

@@ -10,7 +10,7 @@ from redo_lab.neurons.scores import activations
 from tests.helpers.networks import NODES, q_network, torso
 
 # The width keeps a network narrow; IMPALA: 3 stacks with 2 blocks of 2 nonlinearities, one after them, the dense one.
-NONLINEARITIES = {"nature_same": 4, "nature_valid": 4, "impala": 3 * 2 * 2 + 2, "minatar": 2, "mlp": 2}
+NONLINEARITIES = {"cifar": 4, "nature_same": 4, "nature_valid": 4, "impala": 3 * 2 * 2 + 2, "minatar": 2, "mlp": 2}
 
 
 def normalised(z: Tensor) -> Tensor:

@@ -64,6 +64,7 @@ def test_a_run_is_one_row_with_its_axes(tmp_path: Path) -> None:
         "planned": 100,
         "unit": "agent steps",
         "clock": "env_steps",
+        "scored_by": "evaluation/return_mean",
         "updates": 15,
         "error": None,
         "commit": None,

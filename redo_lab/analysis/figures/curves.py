@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes, shortened
 from redo_lab.analysis.lines import Asked, Curve, curves, expanded, rows_of
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
+from redo_lab.analysis.methods import ONE_TASK
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.config import require
 from redo_lab.runs.names import tau_value
@@ -81,7 +82,7 @@ class Curves:
                 axes.set_title(panel.title if len(names) == 1 or at < across else "")
                 if config.percent:
                     axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
-            _labels(figure, grid, panels, CLOCKS[config.clock])
+            _labels(figure, grid, panels, _clock_name(score_table, config.clock))
             legend(figure, look)
         return Drawing(figure, _data(drawn, config.clock), self._notes(source, drawn))
 
@@ -92,7 +93,7 @@ class Curves:
         )
         pooled = "all games" if len(names) > 1 or self.config.per_game else ""
         return [
-            Panel(game_title(games[0]) if len(games) == 1 else pooled, self._label(score_table, name), name, games)
+            Panel(_title(games[0]) if len(games) == 1 else pooled, self._label(score_table, name), name, games)
             for name in names
             for games in groups
         ]
@@ -140,6 +141,17 @@ class Curves:
             }
         )
         return notes + [f"not drawn, as its runs share no point: {where}" for where in absent]
+
+
+def _title(game: str) -> str:
+    """None where the runs have no game."""
+    return "" if game == ONE_TASK else game_title(game)
+
+
+def _clock_name(score_table: ScoreTable, clock: str) -> str:
+    """What `clock` counts in these runs: the unit of their length if that is on this clock."""
+    runs = score_table.runs
+    return str(runs["unit"][0]) if (runs["clock"] == clock).all() else CLOCKS[clock]
 
 
 def _height(width: Width, across: int) -> float:

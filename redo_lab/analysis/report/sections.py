@@ -16,7 +16,6 @@ from redo_lab.analysis.methods import ONE_TASK, games_text
 from redo_lab.analysis.report.markup import Cell, listed, table
 from redo_lab.analysis.score_table import ScoreTable, final_scores
 from redo_lab.analysis.summary import TITLES, Summary, number
-from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.runs.table import Table
 
 CASES = 12
@@ -55,7 +54,7 @@ def summary(found: Summary, resampling: Resampling) -> str:
 
 def runs(score_table: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> str:
     """A row per run, links to its log relative to the folder of `page`; also of runs that the numbers leave out."""
-    scores = final_scores(whole.values([EVALUATION_RETURN]))
+    scores = final_scores(whole.evaluations())
     cost = {row["directory"]: row for row in found.iter_rows(named=True)}
     methods = dict(score_table.runs.select("directory", "method").iter_rows())
     rows = []

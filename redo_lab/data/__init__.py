@@ -1,0 +1,1 @@
+"""Labelled images for supervised studies, one source a file."""
