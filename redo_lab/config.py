@@ -98,7 +98,7 @@ def register_resolvers() -> None:
     """How numbers in YAML follow `scale`; `unit` is what a number counts, by default the last word of its key.
 
     `${capped:1000}`: at most scale.at_most[unit]. `${scaled:1000}`: times scale.fraction_of[unit] or scale.fraction, at
-    least 1 and capped. `${planned_updates:}`: the updates of the whole run.
+    least 1 and capped. `${planned_updates:}`: the updates of a whole online run.
     """
 
     def capped(full: float, unit: str = "", *, _node_: Node, _root_: DictConfig) -> int:

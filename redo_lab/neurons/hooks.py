@@ -10,7 +10,7 @@ from torch import Tensor
 
 from redo_lab.neurons.layers import Network
 from redo_lab.neurons.scores import watching
-from redo_lab.types import ActivationHook, GradientHook, Metrics, Regulariser, Sampler, Transition
+from redo_lab.types import ActivationHook, Batch, GradientHook, Metrics, Regulariser, Sampler
 
 
 class Hooks:
@@ -30,7 +30,7 @@ class Hooks:
         self.penalties: Metrics = {}
         """Of the last update: <name>/penalty, or <name>/penalty_<network> of an agent with several."""
 
-    def loss(self, loss: Tensor, networks: Sequence[Network], batch: Transition) -> Tensor:
+    def loss(self, loss: Tensor, networks: Sequence[Network], batch: Batch) -> Tensor:
         """`loss` and every penalty of the `networks` that it trains."""
         for part, sample in self._losses:
             for network in networks:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from redo_lab.types import Transition
+from redo_lab.types import Batch
 
 Initialiser = Callable[[Tensor, torch.Size, torch.Generator | None], object]
 """Fills k rows [k, in, …] in place as rows of a weight of the given full shape [out, in, …] are at the start."""
@@ -60,7 +60,7 @@ class HiddenLayer:
         return replace(self, name=f"{network}/{self.name}")
 
 
-def observations(batch: Transition) -> tuple[Tensor, ...]:
+def observations(batch: Batch) -> tuple[Tensor, ...]:
     """What most networks read of a batch."""
     return (batch.obs,)
 
@@ -79,7 +79,7 @@ class Network:
     init: Initialiser
     target: nn.Module | None = None
     name: str = ""
-    inputs: Callable[[Transition], tuple[Tensor, ...]] = observations
+    inputs: Callable[[Batch], tuple[Tensor, ...]] = observations
 
     def outputs(self) -> list[nn.Linear | nn.Conv2d]:
         """The output layers: the readers of the last hidden layer that aren't hidden layers themselves."""

@@ -21,4 +21,4 @@ def check_needs(parts: Mapping[str, type], learner: type) -> None:
         need = need_of(part)
         if need not in learner.__mro__:
             article = "an" if need.__name__[0] in "AEIOU" else "a"
-            raise ConfigError(f"{path} needs {article} {need.__name__}, and agent {learner.__name__} is none")
+            raise ConfigError(f"{path} needs {article} {need.__name__}, and {learner.__name__} is none")

@@ -14,7 +14,7 @@ from redo_lab.config import Part, parts
 from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.needs import check_needs
 from redo_lab.seeding import Seeds
-from redo_lab.types import Counters, Journal, Learner, Probe, Recycler, Sampler, Stateful, Transition
+from redo_lab.types import Batch, Counters, Journal, Learner, Probe, Recycler, Sampler, Stateful
 
 B = TypeVar("B")
 Nodes: TypeAlias = "Mapping[str, Mapping[str, Any]]"
@@ -23,7 +23,7 @@ Nodes: TypeAlias = "Mapping[str, Mapping[str, Any]]"
 class Draw(Protocol):
     """Draws a batch of the data that a study learns from."""
 
-    def __call__(self, batch_size: int, generator: np.random.Generator) -> Transition: ...
+    def __call__(self, batch_size: int, generator: np.random.Generator) -> Batch: ...
 
 
 class Samplers:

@@ -38,9 +38,9 @@ def test_an_agent_of_online_training_has_all_that_parts_need(agent: type) -> Non
 
 def test_a_part_whose_need_is_not_met_is_refused_by_name() -> None:
     check_needs({"probes.dormancy": Dormancy, "recyclers.redo": ReDo, "mine": Mine}, Classifier)
-    with pytest.raises(ConfigError, match=r"^probes.values needs a TDCritic, and agent Classifier is none$"):
+    with pytest.raises(ConfigError, match=r"^probes.values needs a TDCritic, and Classifier is none$"):
         check_needs(PARTS, Classifier)
-    with pytest.raises(ConfigError, match=r"^probes.churn needs an Actor, and agent Classifier is none$"):
+    with pytest.raises(ConfigError, match=r"^probes.churn needs an Actor, and Classifier is none$"):
         check_needs({"probes.churn": Churn}, Classifier)
 
 
