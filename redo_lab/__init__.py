@@ -6,12 +6,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from redo_lab.library import dormancy, recycle
+    from redo_lab.library.agent import load_agent
+    from redo_lab.library.networks import dormancy, recycle
+    from redo_lab.library.run import load_run
     from redo_lab.neurons.declare import declare
 
-__all__ = ["declare", "dormancy", "recycle"]
+__all__ = ["declare", "dormancy", "load_agent", "load_run", "recycle"]
 
-_HOMES = {"declare": "redo_lab.neurons.declare", "dormancy": "redo_lab.library", "recycle": "redo_lab.library"}
+_HOMES = {
+    "declare": "redo_lab.neurons.declare",
+    "dormancy": "redo_lab.library.networks",
+    "load_agent": "redo_lab.library.agent",
+    "load_run": "redo_lab.library.run",
+    "recycle": "redo_lab.library.networks",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -19,3 +27,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'redo_lab' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """What a notebook completes."""
+    return sorted({*globals(), *__all__})

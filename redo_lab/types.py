@@ -23,10 +23,12 @@ Metrics: TypeAlias = "dict[str, Tensor]"
 
 Observation: TypeAlias = "NDArray[np.uint8] | NDArray[np.float32]"
 Action: TypeAlias = "int | NDArray[np.float32]"
-Batch: TypeAlias = "Any"
-"""What a study learns from at once, of a type of its own with `obs` among its fields: Transition, Examples."""
+Batch: TypeAlias = Any
+"""What a study learns from in one update: a Transition in online RL, else whatever the study's own learner reads.
+
+Probes and interventions hand it on to their learner and look at nothing but its `obs`, the inputs."""
 Sampler: TypeAlias = "Callable[[int], Batch]"
-"""Batch size → a batch drawn uniformly from what the study learns from, with a generator of the caller's own."""
+"""Batch size → a batch drawn uniformly from what the study learns from, from a generator of the caller's own."""
 
 
 @dataclass(frozen=True)
@@ -305,25 +307,31 @@ class Journal(Protocol):
 class Study(Protocol):
     """What one run does, from its config alone; everything random comes from its own named generators."""
 
-    bulk: Bulk | None
+    bulk: Bulk | None = None
     """Big state that grows mostly at its end, saved incrementally: a replay; None where there is none."""
 
+    @abstractmethod
     def steps(self) -> Iterator[None]:
         """Does all that is left, and yields wherever it may be stopped, saved and reported."""
 
+    @abstractmethod
     def progress(self) -> Progress: ...
+    @abstractmethod
     def clocks(self) -> Counters:
         """The moment, on the two clocks of the metrics."""
 
+    @abstractmethod
     def headline(self) -> Mapping[str, float]:
         """The few numbers worth a column of `status`."""
 
     def lose_bulk(self) -> None:
         """The checkpoint that was loaded has no bulk: the next steps make up for it as well as they can."""
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """All that changes but the contents of `bulk`, valid whenever `steps` has yielded."""
 
+    @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from `state`; the contents of `bulk` are loaded apart."""
 

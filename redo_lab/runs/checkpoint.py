@@ -113,6 +113,26 @@ class Checkpoints:
         _warn(problems, "the start")
         return None
 
+    def state(self, number: int | None = None) -> tuple[Manifest, bytes]:
+        """The newest checkpoint whose state is whole, or that of this `number`, without its bulk; nothing is changed.
+
+        CheckpointError if there is none, or it is a pickle.
+        """
+        present = manifests(self.folder)
+        if number is not None and number not in present:
+            numbers = ", ".join(map(str, sorted(present))) or "none"
+            raise CheckpointError(f"{self.folder} has no checkpoint {number}, but: {numbers}")
+        chosen = {number: present[number]} if number is not None else present
+        self._refuse_pickles(chosen)
+        problems = []
+        for at in sorted(chosen, reverse=True):
+            try:
+                manifest = _intact(chosen[at])
+                return manifest, read_verified(self.folder / manifest.state.name, manifest.state)
+            except Damage as damage:
+                problems.append(f"{_label(at, chosen[at])} is damaged: {damage}")
+        raise CheckpointError(f"{self.folder} has no whole checkpoint{': ' * bool(problems)}{'; '.join(problems)}")
+
     def rewind(self, number: int | None) -> None:
         """The folder holds checkpoint `number`, older ones and none of our files besides: no newer ones, no leftovers.
 
@@ -173,8 +193,7 @@ class Checkpoints:
                 )
 
     def _verified(self, manifest: Manifest | Damage) -> Checkpoint:
-        if isinstance(manifest, Damage):
-            raise manifest
+        manifest = _intact(manifest)
         segments = tuple(self.bulk_folder / segment.name for segment in manifest.segments)
         state = read_verified(self.folder / manifest.state.name, manifest.state)
         for path, expected in zip(segments, manifest.segments, strict=True):
@@ -194,6 +213,12 @@ class Checkpoints:
             path = self.bulk_folder / segment.name
             if not path.is_file() or path.stat().st_size != segment.bytes:
                 raise CheckpointError(f"checkpoint {manifest.number} needs {path} of {segment.bytes} bytes")
+
+
+def _intact(manifest: Manifest | Damage) -> Manifest:
+    if isinstance(manifest, Damage):
+        raise manifest
+    return manifest
 
 
 def _readable(present: Mapping[int, Manifest | Damage]) -> list[Manifest]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -23,28 +24,33 @@ class Blueprint(Protocol):
     total: int
     """The length of a run, in `unit`."""
     unit: str
-    frames_per_step: int
-    """Frames that one of env_steps stands for; 1 where the study has none."""
+    frames_per_step: int = 1
+    """Frames that one of env_steps stands for."""
     scored_by: str
     """The metric that scores a run: the values of its last tenth are what methods are compared by."""
     clocks: Mapping[str, str]
     """What the two clocks of the metrics, env_steps and updates, count in this study."""
 
     @staticmethod
+    @abstractmethod
     def planned_updates(root: Mapping[str, Any]) -> int:
         """The gradient steps of the run that `root` describes, the composed config before anything of it is checked."""
 
+    @abstractmethod
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """What a sweep of such runs varies, by name, without scale and seed; `choices` are those of Hydra's groups."""
 
+    @abstractmethod
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """The words of `axes` that name a run for a reader: dqn, breakout, rr1, redo."""
 
     def memory_bytes(self) -> int:
         """The memory that a run takes at its fullest, as far as it is worth knowing."""
+        return 0
 
     def check_machine(self) -> None:
         """Raises ConfigError, saying what would fit, if this machine lacks the memory."""
 
+    @abstractmethod
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Study:
         """The study, every part built and seeded, at its beginning."""

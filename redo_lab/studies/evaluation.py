@@ -36,7 +36,7 @@ class Evaluation:
         """One phase, yielding after each agent step; returns mean raw return, games and steps. The agent stays."""
         games: list[tuple[float, int]] = []
         while not self._enough(games):
-            games.append((yield from self._game(agent, env, generator)))
+            games.append((yield from self.game(agent, env, generator)))
         returns, lengths = zip(*games, strict=True)
         return {
             EVALUATION_RETURN: float(np.mean(returns)),
@@ -51,7 +51,7 @@ class Evaluation:
         assert self.config.env_steps is not None
         return sum(length for _, length in games) >= self.config.env_steps
 
-    def _game(self, agent: Agent, env: Env, generator: np.random.Generator) -> Generator[None, None, tuple[float, int]]:
+    def game(self, agent: Agent, env: Env, generator: np.random.Generator) -> Generator[None, None, tuple[float, int]]:
         """The game's return and length. Where a lost life ends an episode, the game goes on after `reset`."""
         obs, length = env.reset(), 0
         for explored in _explored(env, generator, self.config.epsilon):

@@ -124,13 +124,21 @@ class Online(Blueprint):
         """Raises ConfigError if the full replay doesn't fit."""
         check_memory(self.replay.config, self.spec)
 
+    def build_agent(self, seeds: Seeds, device: torch.device) -> Agent:
+        """The agent at its beginning, alone."""
+        return self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
+
+    def evaluation_env(self, seed: int) -> Env:
+        """An environment to evaluate in, which `seed` determines."""
+        return self.env.build(seed=seed, training=False)
+
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Loop:
         """The loop of a run, every part built and seeded."""
         timeout_seconds = getattr(self.env.config, "timeout_seconds", None)
         guard = Guard(self.env.config.game_id, timeout_seconds=timeout_seconds, on_hang=journal.give_up)
         env = guard.wrap(self.env.build(seed=seeds.integer("env"), training=True), "training")
         replay = self.replay.build(spec=env.spec, device=device)
-        agent = self.agent.build(spec=env.spec, torso=self.network.build, seeds=seeds, device=device)
+        agent = self.build_agent(seeds, device)
         samplers = Samplers(replay.sample, seeds)
         clock = UpdateClock(
             exact_ratio(self.training.replay_ratio),
@@ -153,5 +161,5 @@ class Online(Blueprint):
 
     def _evaluation_games(self, guard: Guard, seeds: Seeds, iteration: int) -> tuple[Env, np.random.Generator]:
         name = f"evaluation.{iteration}"
-        env = self.env.build(seed=seeds.integer(name), training=False)
+        env = self.evaluation_env(seeds.integer(name))
         return guard.wrap(env, "evaluation"), seeds.numpy(name)

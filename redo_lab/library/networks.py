@@ -1,4 +1,4 @@
-"""redo_lab as a library: dormancy and ReDo on any network of one's own."""
+"""Dormancy and ReDo on any network of one's own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""redo_lab from a notebook: runs as tables, trained agents, dormancy and ReDo on any network."""
