@@ -200,7 +200,7 @@ def test_a_job_reads_its_paths_as_they_are_and_runs_nothing_that_they_say(
     list(Slurm(settings).submit(sweep))
     (site / "srun").write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$PYTHONPATH"\n')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     done = subprocess.run(["bash", str(site / "sbatch.1")], capture_output=True, text=True, check=True)
     words = done.stdout.splitlines()
     folder = str(sweep.folder / sweep.id)
