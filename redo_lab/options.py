@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from redo_lab.config import require, target_of
+from redo_lab.config import ConfigError, require, target_of
 from redo_lab.paths import conf_folders, user_conf
 
 NO_GROUPS = ("hydra", "sweeps", "figures")
@@ -59,6 +59,32 @@ def configured_packages() -> tuple[str, ...]:
     texts = (path.read_text(encoding="utf-8") for folder in user_conf() for path in _below(folder))
     named = {package for text in texts for package in re.findall(r"_target_\W+(\w+)\.", text)}
     return ("redo_lab", *sorted(named - {"redo_lab"}))
+
+
+def check_targets(node: Any, path: str = "") -> None:
+    """ConfigError if a class that is named below `node` is of a package that neither redo_lab nor the user has named.
+
+    Nothing is imported: a config may have come with somebody else's run directory.
+    """
+    packages = configured_packages()
+    for where, target in _targets(node, path):
+        if target.partition(".")[0] not in packages:
+            raise ConfigError(
+                f"{where}: {target} is of no package that you have named (known: {', '.join(packages)}); if you trust "
+                "it, name the folder whose YAML files use it: redo-lab --conf FOLDER …, or REDO_LAB_CONF=FOLDER"
+            )
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every class named below `node`, with the path of its node."""
+    if isinstance(node, Mapping):
+        if isinstance(target := node.get("_target_"), str):
+            yield path or "the config", target
+        for key, value in node.items():
+            yield from _targets(value, f"{path}.{key}".lstrip("."))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _targets(value, f"{path}[{index}]")
 
 
 @functools.cache

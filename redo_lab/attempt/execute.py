@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
-from redo_lab.plan import CheckedRun
+from redo_lab.config import ConfigError
+from redo_lab.plan import stored_config, stored_run
 from redo_lab.runs import about, provenance
 from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import acquire
+from redo_lab.runs.reading import read_object
 from redo_lab.runs.status import State
 from redo_lab.seeding import Seeds
 
@@ -29,33 +28,32 @@ LOG = logging.getLogger("redo_lab")
 def execute(directory: Path) -> State:
     """Trains the run that config.yaml and run.json of `directory` describe, from its newest checkpoint if it has one.
 
-    Returns how it ended, errors included. LeaseHeld: another process works on it; LeaseLost: one took it over.
+    Returns how it ended, errors included. LeaseHeld: another process works on it; LeaseLost: one took it over;
+    ConfigError: this redo_lab can't carry it on.
     """
-    tree = _tree(provenance.config_path(directory))
-    checked = CheckedRun.of(tree)
+    tree, first = stored_config(provenance.config_path(directory)), stored_config(directory / provenance.FIRST)
+    checked = stored_run(tree, directory)
     config, study = checked.config, checked.study
-    run = json.loads((directory / "run.json").read_text())
+    try:
+        run = read_object(directory / about.FILE_NAME)
+        described = about.of(run)
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{directory} holds no run that can be carried on: {error}") from error
     set_up_torch(config.threads)
     device = device_of(config.device)
     with stopping() as stop, _logging_to(directory / "log.txt"):
         lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
-            with failing(directory, lease, about.of(run)):
+            with failing(directory, lease, described):
                 tracker = checked.logger.build(directory=directory, run=run, config_tree=tree)
                 attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device)
-            changed = provenance.differences(tree, _tree(directory / provenance.FIRST))
+            changed = provenance.differences(tree, first)
             provenance.append(lease, from_step=attempt.first_step, device=device.type, changed=changed)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)
         finally:
             lease.release()
     return state
-
-
-def _tree(path: Path) -> dict[str, Any]:
-    plain = OmegaConf.to_container(OmegaConf.load(path))
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
 
 
 def set_up_torch(threads: int | None) -> None:

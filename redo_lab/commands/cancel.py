@@ -15,6 +15,7 @@ from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import OVER, Row, Seen
 from redo_lab.launch.owners import why_no_signal, write_unheld
 from redo_lab.runs import lease, status
+from redo_lab.runs.reading import printable
 from redo_lab.runs.status import State
 
 
@@ -35,16 +36,16 @@ def _cancel(arguments: argparse.Namespace) -> int:
                 print(f"{row.run_id}: in job {row.job}")
         inside = {run for sweep in seen.sweeps for job in jobs for run in sweep.jobs.get(job, [])}
         for other in sorted(inside - {row.run_id for row in chosen}):
-            print(f"{other}: not asked for, but in the same job")
+            print(printable(f"{other}: not asked for, but in the same job"))
         try:
             scheduler.cancel(jobs)
         except subprocess.CalledProcessError as error:
-            print(f"scancel: {error.stderr.strip()}")
+            print(printable(f"scancel: {error.stderr.strip()}"))
             return 1
         _not_lost(row for row in chosen if row.job)
     for row in chosen:
         if not row.job:
-            print(f"{row.run_id}: {_interrupted(row)}")
+            print(printable(f"{row.run_id}: {_interrupted(row)}"))
     if not chosen:
         print("nothing of these runs waits or runs")
     return 0

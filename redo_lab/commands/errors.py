@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import Row, Seen
+from redo_lab.runs.reading import printable
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,8 +25,8 @@ def _errors(arguments: argparse.Namespace) -> int:
         return 0
     for group in grouped(found):
         first = group[0]
-        print(f"{len(group)} {'run' if len(group) == 1 else 'runs'}, first {first.directory}:")
-        print("\n".join(f"  {line}" for line in _text(first).splitlines()))
+        print(printable(f"{len(group)} {'run' if len(group) == 1 else 'runs'}, first {first.directory}:"))
+        print(printable("\n".join(f"  {line}" for line in _text(first).splitlines())))
         print()
     return 0
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from redo_lab.launch.child import CONSOLE_NAME
 from redo_lab.launch.choose import ROOT, guarded
 from redo_lab.launch.overview import OVER, Overview
+from redo_lab.runs.reading import printable
 from redo_lab.runs.table import find_runs
 
 NAMES = ("log.txt", CONSOLE_NAME)
@@ -25,6 +27,7 @@ def main(argv: Sequence[str]) -> int:
     made.add_argument("run", metavar="RUN", help="its directory, or a part of its id that no other run has")
     made.add_argument("--root", type=Path, default=ROOT, help="where to look for it (default: runs)")
     made.add_argument("-n", "--lines", type=_count, metavar="N", help="only the last N lines")
+    made.add_argument("--raw", action="store_true", help="with whatever moves the cursor or changes colours, too")
     made.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
     return guarded("logs", _logs, made.parse_args(argv))
 
@@ -35,16 +38,27 @@ def _logs(arguments: argparse.Namespace) -> int:
     if path is None and not arguments.follow:
         print(f"{directory} has said nothing yet", file=sys.stderr)
         return 0
-    text = path.read_bytes() if path else b""
-    lines = text.decode(errors="replace").splitlines(keepends=True)
-    sys.stdout.write("".join(lines if arguments.lines is None else lines[max(0, len(lines) - arguments.lines) :]))
-    sys.stdout.flush()
+    shown = _as_it_is if arguments.raw else printable
+    length = _print(path, arguments.lines, shown) if path else 0
     if arguments.follow:
-        _follow(directory, path, len(text))
+        _follow(directory, path, length, shown)
     return 0
 
 
-def _follow(directory: Path, path: Path | None, at: int) -> None:
+def _print(path: Path, most_lines: int | None, shown: Callable[[str], str]) -> int:
+    """The last lines of `path`, or all, are printed; returns how many bytes it has."""
+    with path.open("rb") as file:
+        for line in file if most_lines is None else deque(file, maxlen=most_lines):
+            sys.stdout.write(shown(line.decode(errors="replace")))
+        sys.stdout.flush()
+        return file.tell()
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _follow(directory: Path, path: Path | None, at: int, shown: Callable[[str], str]) -> None:
     """What is written to `path` after `at` bytes is printed until the run has ended; None: it has no log yet."""
     over, asked = False, float("-inf")
     while True:
@@ -56,7 +70,7 @@ def _follow(directory: Path, path: Path | None, at: int) -> None:
                 file.seek(at)
                 new = file.read()
             at += len(new)
-            sys.stdout.write(new.decode(errors="replace"))
+            sys.stdout.write(shown(new.decode(errors="replace")))
             sys.stdout.flush()
         if over:
             return

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from redo_lab.config import ConfigError
 from redo_lab.launch.board import Job
 from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import Overview, Row, Seen
 from redo_lab.launch.pack import CRASHES_NAME
 from redo_lab.launch.record import Sweep, SweepRun
+from redo_lab.runs.reading import printable
 
+EXIT_LEFT_OUT = 2
 AGAIN = (Seen.FAILED, Seen.LOST, Seen.INTERRUPTED, Seen.PREEMPTED)
 DEFAULT = [Seen.FAILED, Seen.LOST]
 
 
 def main(argv: Sequence[str]) -> int:
-    """0: submitted, or finished on this machine, or nothing to do; 1: failed again; 2: no such runs."""
+    """0: submitted, finished on this machine or nothing to do; 1: failed again; 2: no such runs, or some left out."""
     made = parser("retry", "Does failed and lost runs again: as Slurm jobs if they were that, else on this machine.")
     made.add_argument(
         "--state", nargs="+", default=DEFAULT, type=Seen, choices=AGAIN, help="which (default: failed lost)"
@@ -31,10 +35,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _retry(arguments: argparse.Namespace) -> int:
     seen = overview(arguments)
-    chosen = rows(seen, arguments, arguments.state)
-    if not chosen:
+    asked = rows(seen, arguments, arguments.state)
+    if not asked:
         print(_nothing(seen, arguments))
         return 0
+    chosen = [row for row in asked if _can_go_on(row)]
     recorded = seen.recorded()
     if not arguments.trust:
         _refuse_foreign(recorded[at][1] for row in chosen if (at := Path(row.directory)) in recorded)
@@ -48,7 +53,8 @@ def _retry(arguments: argparse.Namespace) -> int:
     for settings, runs in again.items():
         _submit(runs, json.loads(settings))
     here = [row for row in chosen if Path(row.directory) not in recorded]
-    return _on_this_machine(here) if here else 0
+    code = _on_this_machine(here) if here else 0
+    return code or (EXIT_LEFT_OUT if len(chosen) < len(asked) else 0)
 
 
 def _nothing(seen: Overview, arguments: argparse.Namespace) -> str:
@@ -68,6 +74,19 @@ def _refuse_foreign(sweeps: Iterable[Sweep]) -> None:
                 f"{sweep.source} was not written by you for this place, and its jobs would run {json.dumps(given)}; "
                 "--trust submits them nevertheless"
             )
+
+
+def _can_go_on(row: Row) -> bool:
+    """Whether an attempt at the run would get beyond its config, which may be somebody else's; if not, it says why."""
+    from redo_lab.plan import stored_config
+    from redo_lab.runs.provenance import config_path
+
+    try:
+        stored_config(config_path(Path(row.directory)))
+    except ConfigError as error:
+        print(printable(f"redo-lab retry: {row.run_id} is left out: {error}"), file=sys.stderr)
+        return False
+    return True
 
 
 def _submit(runs: Sequence[SweepRun], settings: dict[str, Any]) -> None:

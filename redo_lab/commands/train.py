@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import hydra
@@ -16,6 +17,7 @@ from redo_lab.commands.mistakes import MISTAKES, explain
 from redo_lab.config import ConfigError, register_resolvers, resolve
 from redo_lab.options import groups
 from redo_lab.paths import shipped
+from redo_lab.runs.reading import printable
 from redo_lab.runs.status import State
 
 CONF = shipped("conf")
@@ -31,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--directory"]:
+        if len(words) != 2:
+            return _refuse(ConfigError("--directory needs the directory of a run, and nothing else"), [])
         return _execute(Path(words[1]))
     words = [quoted(word, groups()) for word in words]
     sys.argv = ["redo-lab train", *words]
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(error: Exception, words: Sequence[str]) -> int:
-    print(f"redo-lab train: {explain(error, words)}", file=sys.stderr)
+    print(printable(f"redo-lab train: {explain(error, words)}"), file=sys.stderr)
     return EXIT_MISTAKE
 
 
@@ -87,12 +91,17 @@ def compose_and_run(composed: DictConfig) -> None:
 
 def _execute(directory: Path) -> int:
     from redo_lab.attempt.execute import execute
+    from redo_lab.launch.child import write_mistake
     from redo_lab.runs.checkpoint import CheckpointError
     from redo_lab.runs.lease import LeaseHeld, LeaseLost
 
     try:
         state = execute(directory)
     except LeaseHeld as error:
+        return _refuse(error, [])
+    except ConfigError as error:
+        with suppress(OSError):
+            write_mistake(directory, str(error))
         return _refuse(error, [])
     except LeaseLost as error:
         print(f"redo-lab train: {error}; nothing more was written", file=sys.stderr)

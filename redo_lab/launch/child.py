@@ -16,12 +16,12 @@ from types import MappingProxyType
 
 from redo_lab.launch.board import Job, Running
 from redo_lab.launch.owners import write_unheld
-from redo_lab.runs import status
+from redo_lab.runs import about, status
 from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.status import State, Status
 
 CONSOLE_NAME = "console.txt"
-EXIT_HELD, EXIT_LOST = 2, 4
+EXIT_MISTAKE, EXIT_LOST = 2, 4
 ENDS = (State.FINISHED, State.FAILED, State.INTERRUPTED, State.PREEMPTED)
 TAIL_BYTES = 4000
 PR_SET_PDEATHSIG = 1
@@ -90,7 +90,14 @@ class Child:
 
     def refused(self) -> bool:
         """Whether it has ended because another process works on the run, or has just worked on it."""
-        return self.process.returncode in (EXIT_HELD, EXIT_LOST)
+        return self.process.returncode in (EXIT_MISTAKE, EXIT_LOST) and not self.mistaken()
+
+    def mistaken(self) -> bool:
+        """Whether its own last word is that the run can't be done as it is asked for, now or later."""
+        if self.process.returncode != EXIT_MISTAKE:
+            return False
+        word = status.read(self.running.job.directory)
+        return word is not None and (word.state, word.pid) == (State.FAILED, self.process.pid)
 
     def _cause(self) -> str:
         """The end of what the run said this time, and what is known besides; the last line is the telling one."""
@@ -125,6 +132,20 @@ def write_not_started(job: Job) -> None:
     before = status.read(job.directory)
     if before is None or before.state is State.PENDING:
         write_unheld(job.directory, replace(before or _blank(job), state=State.INTERRUPTED, heartbeat=time.time()))
+
+
+def write_mistake(directory: Path, mistake: str) -> None:
+    """`status.json` says that this process failed at the run because of `mistake`.
+
+    Not if the run is finished, if somebody else works on it or if nothing says how long it is.
+    """
+    known, before = about.read(directory), status.read(directory)
+    if before is None and known is not None:
+        before = status.blank(known.total, known.unit)
+    if before is None or before.state is State.FINISHED:
+        return
+    here = replace(before, host=socket.gethostname(), pid=os.getpid(), heartbeat=time.time(), phase=None)
+    write_unheld(directory, replace(here, state=State.FAILED, error=mistake), except_pid=os.getpid())
 
 
 def _blank(job: Job) -> Status:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from redo_lab.launch.overview import Overview, Row, Seen
+from redo_lab.runs.reading import printable
 
 ROOT = Path("runs")
 EXIT_MISTAKE = 2
@@ -30,7 +31,7 @@ def guarded(verb: str, act: Callable[[argparse.Namespace], int], arguments: argp
     try:
         return act(arguments)
     except (ValueError, OSError) as error:
-        print(f"redo-lab {verb}: {error}", file=sys.stderr)
+        print(printable(f"redo-lab {verb}: {error}"), file=sys.stderr)
         return EXIT_MISTAKE
     except KeyboardInterrupt:
         return 130

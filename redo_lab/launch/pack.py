@@ -149,6 +149,9 @@ class Pack:
         ended = child.final_status(self._stopping)
         if ended.state is not State.FAILED:
             return ended.state not in OVER and not self._stopping
+        if child.mistaken():
+            LOG.warning("%s: not tried again: %s", child.running.job.directory, ended.error)
+            return False
         count = crashes(child.running.job.directory) + 1
         write_json(child.running.job.directory / CRASHES_NAME, {"crashes": count, "last_error": ended.error})
         LOG.warning("%s: crash %d of %d", child.running.job.directory, count, self.settings.max_crashes)

@@ -25,7 +25,6 @@ from redo_lab.runs.manifest import (
     PICKLED,
     STATE_NAME,
     TEMPORARY_NAME,
-    VERSION,
     CheckpointError,
     Damage,
     Manifest,
@@ -188,8 +187,9 @@ class Checkpoints:
             if manifest.format == PICKLED:
                 raise CheckpointError(
                     f"{self.folder / f'{manifest.number}.json'} is of format {PICKLED}, whose state is a pickle, which "
-                    f"could execute code; for a run of your own `python -m redo_lab.attempt.convert "
-                    f"{self.folder.parent}` makes it format {VERSION}"
+                    f"could execute code: {self.folder.parent} was begun by an older version of redo_lab and can't be "
+                    "carried on by this one; what it has measured stays readable, and the words that began it with "
+                    "force=true start it anew"
                 )
 
     def _verified(self, manifest: Manifest | Damage) -> Checkpoint:

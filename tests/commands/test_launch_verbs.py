@@ -304,6 +304,29 @@ def test_logs_prints_the_end_of_one_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert "has said nothing yet" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("follow", [[], ["-f"]], ids=["once", "following"])
+def test_logs_moves_no_cursor_unless_it_is_asked_for_the_raw_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], follow: list[str]
+) -> None:
+    directory = make_run(tmp_path / "runs", "a0", State.FINISHED)
+    (directory / "log.txt").write_text("one\n\x1b]0;title\x07\x1b[2Jtwo\x9b\n")
+    assert main(["logs", "a0", *follow]) == 0
+    assert capsys.readouterr().out == "one\n�]0;title��[2Jtwo�\n"
+    assert main(["logs", "a0", "--raw", "-n", "1", *follow]) == 0
+    assert capsys.readouterr().out == "\x1b]0;title\x07\x1b[2Jtwo\x9b\n"
+
+
+@pytest.mark.parametrize("words", [["errors"], ["cancel", "x\x1b[2J"], ["logs", "\x1b[2J"]], ids=lambda words: words[0])
+def test_no_verb_passes_on_what_moves_the_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    make_run(tmp_path / "runs" / "\x1b[31m", "a0", State.FAILED, error="bad \x1b[31m luck")
+    main(words)
+    told = capsys.readouterr()
+    assert "�[" in told.out + told.err
+    assert "\x1b" not in told.out + told.err
+
+
 def test_logs_falls_back_on_the_console(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = make_run(tmp_path / "runs", "a0", State.FAILED)
     (directory / "log.txt").write_text("")

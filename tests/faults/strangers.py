@@ -74,5 +74,5 @@ def foreign_pickle(version: int, root: Path, chance: random.Random) -> None:
         manifest.VERSION = now
     code = train(directory)
     require(code not in (0, KILLED), f"exit code {code}")
-    require_message(directory, "redo_lab.attempt.convert" if version == manifest.PICKLED else "begin as a state")
+    require_message(directory, "force=true start it anew" if version == manifest.PICKLED else "begin as a state")
     require(not (root / "executed").exists(), "the pickle was executed")

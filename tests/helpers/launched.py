@@ -25,6 +25,7 @@ def make_run(root: Path, name: str, state: State | None, *, age: float = 0.0, **
     axes = {"agent": "dqn", "game": "pong", "replay_ratio": 1.0, "recycler": "redo", "seed": int(name[-1])}
     run = {"run_id": name, "experiment": "exp", "axes": axes, "total": 1000, "unit": "agent steps"}
     (directory / "run.json").write_text(json.dumps(run))
+    (directory / "config.yaml").write_text("study: {}\n")
     if state is not None:
         set_status(directory, state=state, heartbeat=time.time() - age, **fields)
     return directory

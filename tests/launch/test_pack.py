@@ -46,6 +46,10 @@ RUN = textwrap.dedent(
         os.kill(os.getpid(), signal.SIGKILL)
     if step == "held":
         sys.exit(2)
+    if step == "mistake":
+        values = json.loads((directory / "status.json").read_text())
+        (directory / "status.json").write_text(json.dumps({**values, "pid": os.getpid()}))
+        end("failed", 2, "seed must be a number")
     if step == "wait":
         time.sleep(60)
     end("finished", 0)
@@ -118,6 +122,15 @@ def test_refused_twice_though_nobody_has_the_run_is_a_crash(tmp_path: Path) -> N
     refused = job(tmp_path, "refused", "held")
     assert Pack([refused], settings(), command)() == {str(refused.directory): "failed"}
     assert (starts(refused), crashes(refused.directory)) == (3, 2)
+
+
+def test_a_mistake_in_its_config_is_not_tried_again(tmp_path: Path) -> None:
+    mistaken = job(tmp_path, "mistaken", "mistake")
+    assert Pack([mistaken], settings(max_crashes=3), command)() == {str(mistaken.directory): "failed"}
+    found = status.read(mistaken.directory)
+    assert (starts(mistaken), crashes(mistaken.directory)) == (1, 0)
+    assert found is not None
+    assert found.error == "seed must be a number"
 
 
 def test_a_damaged_count_of_crashes_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

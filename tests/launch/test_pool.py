@@ -81,6 +81,10 @@ elif kind == "ignore":
 elif kind == "refused":
     note("refused")
     sys.exit(2)
+elif kind == "mistake":
+    note("mistake")
+    say("failed", error="seed must be a number", pid=os.getpid())
+    sys.exit(2)
 elif kind == "lost":
     (directory / "kind").write_text("finish")
     sys.exit(4)
@@ -193,6 +197,15 @@ def test_a_failing_run_stops_no_other_and_its_own_word_stands(tmp_path: Path) ->
     board = pool(tmp_path, runs_at_once=1).run(jobs)
     assert [state_of(job) for job in jobs] == [State.FAILED, State.FINISHED, State.FINISHED]
     assert found(jobs[0]).error == "Traceback\nValueError: bad luck"
+    assert exit_code(board) == 1
+
+
+def test_a_run_that_cannot_be_done_as_it_is_asked_for_has_failed_at_once(tmp_path: Path) -> None:
+    jobs = make(tmp_path, "mistake", "finish")
+    board = pool(tmp_path, runs_at_once=1).run(jobs)
+    assert [state_of(job) for job in jobs] == [State.FAILED, State.FINISHED]
+    assert found(jobs[0]).error == "seed must be a number"
+    assert (tmp_path / "events").read_text().split() == ["mistake", "start", "end"]
     assert exit_code(board) == 1
 
 

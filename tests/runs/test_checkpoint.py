@@ -432,7 +432,7 @@ def test_a_sparse_manifest_of_20_gib_and_a_fifo_are_damage_at_once(two: Checkpoi
         two.newest()
 
 
-def test_a_checkpoint_that_is_a_pickle_is_refused_with_a_word_on_how_to_convert_it(
+def test_a_checkpoint_that_is_a_pickle_is_refused_and_the_run_can_be_started_anew(
     two: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = Manifest.read(two.folder / "1.json")
@@ -440,7 +440,9 @@ def test_a_checkpoint_that_is_a_pickle_is_refused_with_a_word_on_how_to_convert_
     monkeypatch.setattr("redo_lab.runs.manifest.VERSION", 1)
     (two.folder / "1.json").write_bytes(manifest.encode())
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match=rf"a pickle.*python -m redo_lab.attempt.convert {two.folder.parent}`"):
+    with pytest.raises(
+        CheckpointError, match=rf"a pickle.*{two.folder.parent} was begun by an older .* force=true start it anew"
+    ):
         two.newest()
 
 

@@ -1,20 +1,18 @@
-"""The jobs of a multirun as checked plans; what every launcher does before it starts anything.
-
-The underscore keeps Hydra's plugin scanner away, which runs a module before Python knows it and so breaks dataclasses.
-"""
+"""The jobs of a multirun as checked plans; what every launcher does before it starts anything."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-if TYPE_CHECKING:
-    from redo_lab.plan import Plan
+from redo_lab.config import ConfigError, resolve
+from redo_lab.launch.names import short_names, varying
+from redo_lab.plan import Plan, plan
+from redo_lab.runs.place import set_aside, writing
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,6 @@ def planned_jobs(
 
     here: on this machine, whose memory and device are checked, too.
     """
-    from redo_lab.config import ConfigError
-    from redo_lab.launch.names import short_names, varying
-
     planned: list[Planned] = []
     seeds = _Seeds(context, config, here)
     mistakes: dict[str, list[Sequence[str]]] = {}
@@ -56,8 +51,6 @@ def without_duplicates(planned: Sequence[Planned]) -> list[Planned]:
 
 def make_room(planned: Sequence[Planned]) -> None:
     """With force=true, what these runs have left is beside their directories; ConfigError if one is being worked on."""
-    from redo_lab.runs.place import set_aside, writing
-
     forced = [job.plan for job in planned if job.plan.plain["force"]]
     if forced:
         stale_seconds = max(plan.plain["checkpoint"]["stale_seconds"] for plan in forced)
@@ -67,8 +60,6 @@ def make_room(planned: Sequence[Planned]) -> None:
 
 def write(planned: Sequence[Planned]) -> None:
     """Every run's directory holds its config.yaml and run.json."""
-    from redo_lab.runs.place import writing
-
     for job in planned:
         with writing(job.plan.plain["root"]):
             job.plan.write()
@@ -95,9 +86,6 @@ class _Seeds:
 
     def _plan(self, overrides: Sequence[str]) -> tuple[Plan, bool]:
         """The plan, and whether anything in the config refers to the seed."""
-        from redo_lab.config import resolve
-        from redo_lab.plan import plan
-
         composed = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         refers = re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(ours)) is not None

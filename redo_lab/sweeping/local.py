@@ -1,0 +1,78 @@
+"""A multirun on the cores and GPUs of this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from redo_lab.config import ConfigError, parse
+from redo_lab.launch.board import Job
+from redo_lab.launch.gpus import visible
+from redo_lab.launch.local import Pool, exit_code
+from redo_lab.launch.table import display, summary
+from redo_lab.replay import memory
+from redo_lab.runs import about
+from redo_lab.sweeping.planned import Planned, make_room, planned_jobs, without_duplicates, write
+
+POOL = "redo_lab.launch.local.Pool"
+
+
+class LocalSweep:
+    """Checks every job of a multirun, then does those that are not finished."""
+
+    def __init__(self, context: HydraContext, config: DictConfig, settings: Mapping[str, Any]) -> None:
+        """settings: hydra.launcher; ConfigError for what can't work."""
+        self.context, self.config = context, config
+        self.pool: Pool.Config = parse({"_target_": POOL, **settings}, "hydra.launcher")
+
+    def run(self, job_overrides: Sequence[Sequence[str]]) -> int:
+        """0: every run asked for is finished; otherwise the code to end with."""
+        planned = planned_jobs(self.context, self.config, job_overrides, here=True)
+        wanted = without_duplicates(planned)
+        if len(wanted) < len(planned):
+            again = len(planned) - len(wanted)
+            print(f"{again} of {len(planned)} jobs ask for the same run as another; each is run once", file=sys.stderr)
+        due = [job for job in wanted if job.plan.plain["force"] or not job.plan.finished]
+        gpus = _gpus(self.pool, due)
+        settings = _fitted(self.pool, due, len(gpus))
+        make_room(due)
+        write(due)
+        with display(settings.line_seconds) as shown:
+            pool = Pool(settings, shown, gpus=gpus)
+            board = pool.run([_job(job) for job in due], finished_before=len(wanted) - len(due))
+        print(summary(board))
+        return exit_code(board)
+
+
+def _job(job: Planned) -> Job:
+    run = about.of(job.plan.run)
+    return Job(job.name, job.plan.directory, run.total, run.unit)
+
+
+def _gpus(settings: Pool.Config, due: Sequence[Planned]) -> list[str]:
+    """Those that the runs are shared out among: none if a run says itself where it goes (cpu, cuda:1)."""
+    if any(job.plan.plain["device"] not in ("auto", "cuda") for job in due):
+        return []
+    return visible() if settings.gpus is None else settings.gpus
+
+
+def _fitted(settings: Pool.Config, due: Sequence[Planned], gpus: int) -> Pool.Config:
+    """`settings` with as many runs at once as memory holds when their replays are full; too many asked for: refused."""
+    if not due:
+        return settings
+    largest, available = max(job.plan.study.memory_bytes() for job in due), memory.available_bytes()
+    fit = max(1, available // largest)
+    if min(settings.at_once(gpus), len(due)) <= fit:
+        return settings
+    why = (
+        f"a replay takes up to {largest / memory.GIB:.1f} GiB of memory, {available / memory.GIB:.1f} GiB are available"
+    )
+    if settings.runs_at_once is not None:
+        raise ConfigError(f"hydra.launcher.runs_at_once={settings.runs_at_once}: {why}, so at most {fit} at once")
+    print(f"{fit} at once: {why}", file=sys.stderr)
+    return replace(settings, runs_at_once=fit)
