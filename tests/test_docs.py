@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import types
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from redo_lab import load_run
 from redo_lab.cli import main
 from redo_lab.config import build, parse, target_of
 from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.layers import HiddenLayer
+from redo_lab.paths import USER_CONF
+from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.types import Counters
+from tests.attempt.test_resume import COMMON, PROBES, Died, dying_at, final_state, same, train
 from tests.helpers.agents import batches, tiny
 from tests.helpers.networks import q_network
 from tests.helpers.studies import make_run
@@ -38,7 +43,7 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.surgery import Surgery, reader_columns, recycle
 from redo_lab.neurons.layers import Network
 from redo_lab.types import (
-    Action, Counters, Discrete, EnvSpec, Learner, Metrics, Recycler, Regulariser, Sampler, Step, Transition
+    Action, Counters, Discrete, Env, EnvSpec, Learner, Metrics, Recycler, Regulariser, Sampler, Step, Transition
 )
 """
 
@@ -52,9 +57,12 @@ from redo_lab.analysis.looks import STYLE, looks
 """
 
 
+def example_text(heading: str) -> str:
+    return EXTENDING.split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
 def example(heading: str, language: str) -> str:
-    section = EXTENDING.split(f"## {heading}\n")[1].split("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)[0]
+    return re.findall(rf"```{language}\n(.*?)```", example_text(heading), re.DOTALL)[0]
 
 
 @pytest.fixture
@@ -67,6 +75,67 @@ def _modules(monkeypatch: pytest.MonkeyPatch) -> None:
         module = types.ModuleType(name)
         monkeypatch.setitem(sys.modules, name, module)
         exec(PRELUDE + example(heading, "python"), module.__dict__)
+
+
+@pytest.fixture
+def _conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The YAML of the docs' parts is found, as a user's own."""
+    for heading, option in (
+        ("A recycling method", "recycler/weakest"),
+        ("A regulariser", "regulariser/parseval"),
+        ("An environment", "env/chain"),
+    ):
+        path = tmp_path / "conf" / f"{option}.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(example(heading, "yaml"))
+    monkeypatch.setenv(USER_CONF, str(tmp_path / "conf"))
+
+
+@pytest.mark.usefixtures("_modules", "_conf")
+def test_the_parts_of_the_docs_train_together_are_killed_resume_and_end_as_if_nothing_had_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["env=chain", "recycler=[redo,weakest]", "regulariser=parseval", "replay_ratio=0.5"]
+    whole = train(tmp_path / "whole", words)
+    for tick in (250, 200):
+        with dying_at(tick, monkeypatch), pytest.raises(Died):
+            main(["train", *words, *COMMON, PROBES, f"root={tmp_path / 'mended'}", "checkpoint.every_seconds=1e-9"])
+        for writer in threading.enumerate():
+            if writer.name == "checkpoint":
+                writer.join()
+    mended = train(tmp_path / "mended", words)
+    assert (mended / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    assert same(final_state(mended), final_state(whole))
+    assert "continuing at" in (mended / "log.txt").read_text()
+
+    run = load_run(whole)
+    evaluations = run.metrics([EVALUATION_RETURN])
+    assert evaluations["env_steps"].to_list() == [200, 400]
+    assert run.metrics(["evaluation/length_mean"])["value"].is_between(9, 100).all()
+    assert run.metrics(["parseval/penalty"])["value"].is_between(0, 100, closed="none").all()
+    own = "redo_lab.recyclers.weakest.Weakest"
+    assert run.config["recyclers"]["weakest"]["_target_"] == own
+    assert set(final_state(whole)["aftercare"]["recyclers"][1]) == {"generator"}
+
+    names: dict[str, Any] = {"torch": torch, "nn": torch.nn, "directory": whole}
+    exec(example("As a library", "python"), names)
+    assert names["run"].state == "finished"
+    assert names["trained"].env_steps == 400
+    assert names["batch"].shape == (1, 10)
+
+
+def test_every_script_and_class_that_the_docs_name_in_examples_exists() -> None:
+    scripts = re.findall(r"`(\w+\.py)`", example_text("As a library"))
+    assert scripts
+    assert all((ROOT / "examples" / name).is_file() for name in scripts)
+    study = example_text("A study")
+    folder = ROOT / "examples" / "own_package"
+    code = "".join(path.read_text() for path in (folder / "own_package").glob("*.py"))
+    classes = re.findall(r"^- `(\w+\(\w+\))`", study, re.MULTILINE)
+    assert classes == ["Drift(Blueprint)", "Drifting(Study)", "Regressor(Learner)"]
+    assert all(f"class {name}:" in code for name in classes)
+    asked = OmegaConf.load(folder / "conf" / "study" / "drift.yaml").shared
+    assert all(f"`{key}`" in study for key in asked)
 
 
 class OneNetwork:
