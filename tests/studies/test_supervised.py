@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from redo_lab.analysis.bootstrap import Resampling
+from redo_lab.analysis.figures.base import Source
+from redo_lab.analysis.recipes import read
+from redo_lab.analysis.score_table import collect
 from redo_lab.attempt.state_bytes import decode, encode
+from redo_lab.commands.sweep import SWEEPS
 from redo_lab.commands.train import main
+from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.plan import CheckedRun
 from redo_lab.runs import status
 from redo_lab.runs.names import TEST_ACCURACY, TRAIN_ACCURACY
 from redo_lab.runs.status import State
+from redo_lab.runs.table import load
 from redo_lab.seeding import Seeds
 from redo_lab.studies.epochs import Epochs
 from tests.attempt.test_resume import Died, dying_at, final_state, same
@@ -244,3 +252,31 @@ def test_a_run_through_the_command_ends_finished_in_epochs(tmp_path: Path) -> No
     assert found is not None
     assert (found.state, found.done, found.total, found.unit, found.updates) == (State.FINISHED, 2, 2, "epochs", 6)
     assert set(found.headline) == {"accuracy %", "dormant %"}
+
+
+def test_figure_3_is_drawn_against_epochs_a_curve_for_each_kind_of_targets(tmp_path: Path) -> None:
+    for targets in ("fixed", "shuffled"):
+        for seed in (0, 1):
+            words = [f"targets={targets}", f"seed={seed}", "probe=dormancy", f"root={tmp_path}"]
+            assert main([*TINY, "logger=none", "threads=1", *words]) == 0
+    table = load([tmp_path])
+    recipe = read("fig3")
+    score_table = collect(table, recipe.by)
+    drawing = recipe.kind.draw(Source(score_table, table, Resampling(20, 0)))
+    (axes,) = drawing.figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("epochs", "dormant (%), τ = 0", "")
+    assert {(row["method"], row["env_steps"]) for row in drawing.data.iter_rows(named=True)} == {
+        *(("fixed", 1), ("fixed", 2), ("shuffled", 1), ("shuffled", 2))
+    }
+    last = table.values([TRAIN_ACCURACY]).filter(pl.col("env_steps") == 2)
+    assert sorted(score for scores in score_table.scores.values() for score in scores.ravel()) == sorted(last["value"])
+
+
+@pytest.mark.parametrize(("name", "runs"), [("fig3", 2 * 3), ("fig3_digits", 2 * 5)])
+def test_the_sweeps_of_figure_3_have_both_targets_and_all_seeds(name: str, runs: int) -> None:
+    jobs = SweepFile.read(SWEEPS / f"{name}.yaml").jobs([], lambda word: [word])
+    words = [[word for word in job if not word.startswith("seed")] for job in jobs]
+    assert {word for job in words for word in job if "targets" in word} == {"targets=fixed", "targets=shuffled"}
+    assert len(jobs) * int(jobs[0][-1].removeprefix("seed=range(").removesuffix(")")) == runs
+    for job in words:
+        assert CheckedRun.of(composed(*job)[0]).study.unit == "epochs"
