@@ -6,12 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from redo_lab.runs.entry import CONTINUED
+from redo_lab.runs.final_metrics import final_metrics_problem
 
 LISTED = 6
 
@@ -88,9 +91,26 @@ def cells(runs: pl.DataFrame, scores: dict[str, float], last: dict[str, int], fi
             findings.left_out.append(f"{cell}: finished, but its last evaluation is at {at}: metrics.csv was cut")
         elif not math.isfinite(scores[row["directory"]]):
             findings.left_out.append(f"{cell}: its final score is {scores[row['directory']]}")
+        elif problem := _changed(row["directory"]):
+            findings.left_out.append(f"{cell}: finished, but {problem}")
         else:
             usable[cell] = row["directory"]
     return usable
+
+
+def _changed(directory: str) -> str | None:
+    """How the metrics in `directory` differ from those it finished with; None: not at all, or not known."""
+    try:
+        facts = (Path(directory) / "metrics.csv").stat()
+    except OSError:
+        return None
+    return _changed_at(directory, facts.st_mtime_ns, facts.st_size)
+
+
+@cache
+def _changed_at(directory: str, _mtime_ns: int, _size: int) -> str | None:
+    """Of many figures each asks for the same runs."""
+    return final_metrics_problem(Path(directory))
 
 
 def common(usable: dict[Cell, str], methods: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[int, ...]]]:

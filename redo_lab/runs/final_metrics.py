@@ -22,7 +22,7 @@ def final_metrics_problem(directory: Path) -> str | None:
     last = present[max(present)] if present else None
     if not isinstance(last, Manifest) or not isinstance(last.facts.get("metrics_sha256"), str):
         return None
-    path, length = directory / "metrics.csv", last.facts["metrics_bytes"]
+    path, length = directory / "metrics.csv", last.facts.get("metrics_bytes")
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from redo_lab.analysis.normalise import Normalisation
 from redo_lab.analysis.score_table import ScoreTable, collect
 from redo_lab.cli import main
+from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.table import load
 from tests.helpers.studies import GIT, VERSIONS, make_grid, make_run
 
@@ -234,3 +236,20 @@ def test_a_long_list_is_cut_in_a_caption_but_not_in_the_terminal(tmp_path: Path)
     (line,) = found.missing()
     assert line.count(";") == 5
     assert line.endswith(f"and {len(found.left_out) - 5} more")
+
+
+def test_a_finished_run_whose_metrics_were_changed_afterwards_is_refused_by_name(tmp_path: Path) -> None:
+    make_grid(tmp_path)
+    directory = tmp_path / "redo-pong-1"
+    path = directory / "metrics.csv"
+    whole = path.read_bytes()
+    facts = {"metrics_bytes": len(whole), "metrics_sha256": hashlib.sha256(whole).hexdigest()}
+    Checkpoints(directory / "checkpoint").commit(1000, b"state", [], facts)
+    assert collect(load([tmp_path])).left_out == ()
+    changed = whole.replace(b"1000,1000,evaluation/return_mean,", b"1000,1000,evaluation/return_mean,9")
+    path.write_bytes(changed)
+    with pytest.raises(ValueError, match=r"redo · pong · seed 1: finished, but .*metrics.csv has .* bytes, but had"):
+        collect(load([tmp_path]))
+    path.write_bytes(whole.replace(b",0.0\n", b",0.5\n", 1))
+    with pytest.raises(ValueError, match="was changed after the run had finished"):
+        collect(load([tmp_path]))
