@@ -105,12 +105,12 @@ class Resamples:
         flat = scores.T.ravel()
         order = np.argsort(flat, kind="stable")
         values, cut = flat[order], int(TRIMMED * flat.size)
-        kept = flat.size - 2 * cut
+        size = flat.size - 2 * cut
         # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
         below = np.cumsum(self.counts[order[:-1]], axis=0, dtype=self.counts.dtype)
-        np.clip(below, cut, cut + kept, out=below)
+        np.clip(below, cut, cut + size, out=below)
         below -= below.dtype.type(cut)
-        middle: Draws = values[-1] - _weighted(np.diff(values), below) / kept
+        middle: Draws = values[-1] - _weighted(np.diff(values), below) / size
         return middle
 
     def median(self, scores: Scores) -> Draws:
@@ -157,5 +157,5 @@ def _bias_corrected(points: Scores, draws: Draws, tail: float) -> tuple[Scores, 
     shift = 2 * norm.ppf(share)
     levels = norm.cdf(shift[..., None] + norm.ppf([tail, 1 - tail]))
     flat = zip(draws.reshape(-1, draws.shape[-1]), levels.reshape(-1, 2), strict=True)
-    found = np.array([np.quantile(of_one, level) for of_one, level in flat]).reshape(*points.shape, 2)
-    return found[..., 0], found[..., 1]
+    bounds = np.array([np.quantile(of_one, level) for of_one, level in flat]).reshape(*points.shape, 2)
+    return bounds[..., 0], bounds[..., 1]

@@ -91,8 +91,8 @@ def save(
 
 def caption(score_table: ScoreTable, notes: Sequence[str]) -> str:
     """Sentences: the sample, `notes`, warnings, and what was left out."""
-    told = [sample(score_table), *notes, *score_table.warnings(), *score_table.missing()]
-    return ". ".join(note[0].upper() + note[1:] for note in told) + "."
+    sentences = [sample(score_table), *notes, *score_table.warnings(), *score_table.missing()]
+    return ". ".join(note[0].upper() + note[1:] for note in sentences) + "."
 
 
 def sample(score_table: ScoreTable) -> str:
