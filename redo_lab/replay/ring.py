@@ -136,9 +136,9 @@ class Replay:
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
         starts = np.empty(0, dtype=np.int64)
         for _ in range(MAX_DRAWS if self.oldest < self._stop else 0):
-            drawn = generator.integers(self.oldest, self._stop, batch_size - len(starts))
-            valid = self._is_start(drawn)
-            starts = np.concatenate((starts, drawn[valid]))
+            candidates = generator.integers(self.oldest, self._stop, batch_size - len(starts))
+            valid = self._is_start(candidates)
+            starts = np.concatenate((starts, candidates[valid]))
             if len(starts) == batch_size:
                 return starts
         every = self.valid_starts()

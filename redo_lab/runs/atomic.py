@@ -86,7 +86,7 @@ def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
 
 
 def open_append_nofollow(path: Path) -> BufferedWriter:
-    """`path`, made if need be, open at its end; OSError if it is a link or no regular file. What is written appears."""
+    """`path`, created if need be, open at its end; OSError if it is a link or no regular file."""
     return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "ab")
 
 

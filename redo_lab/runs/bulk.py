@@ -38,7 +38,7 @@ class Bulk(Protocol):
         """Whether there is nothing to save or to load."""
 
     def capture(self, saved: Sequence[PartFile], *, copied: bool) -> Snapshot:
-        """This moment, of which the files `saved` hold what the last checkpoint saw.
+        """This moment, of which the files `saved` hold what the last checkpoint covered.
 
         copied: nothing is shared with the study, so that the writing can't come too late; slower, and takes memory.
         """

@@ -85,8 +85,8 @@ class Owner:
 
     def __str__(self) -> str:
         """Who, where, since when."""
-        since, heard = (f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}" for at in (self.since, self.heartbeat))
-        return f"attempt {self.attempt}: process {self.pid} on {self.host} since {since}, last heard of {heard}"
+        since, last = (f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}" for at in (self.since, self.heartbeat))
+        return f"attempt {self.attempt}: process {self.pid} on {self.host} since {since}, last heard of {last}"
 
 
 class Lease:
@@ -107,9 +107,9 @@ class Lease:
 
     def _check(self) -> None:
         newest = max(_attempts(self.directory), default=0)
-        found = _read(_path(self.directory, newest)) if newest else None
-        if found is None or found.token != self.owner.token:
-            by = found or ("another process" if newest else f"nobody, {self.directory} was moved or deleted")
+        current = _read(_path(self.directory, newest)) if newest else None
+        if current is None or current.token != self.owner.token:
+            by = current or ("another process" if newest else f"nobody, {self.directory} was moved or deleted")
             raise LeaseLost(f"{self.directory}: this process ({self.owner}) has lost the run to {by}")
 
     def renew(self) -> None:
@@ -223,9 +223,9 @@ def _require_free(path: Path, stale_seconds: float) -> None:
     looks = max(MIN_LOOKS, math.ceil(stale_seconds / LOOK_SECONDS))
     for _ in range(looks):
         time.sleep(stale_seconds / looks)
-        seen = _content(path)
-        if seen != content:
-            owner = _parse(seen)
+        newer = _content(path)
+        if newer != content:
+            owner = _parse(newer)
             if owner is not None and owner.released:
                 return
             raise LeaseHeld(f"{path.parent} is in use by {owner or 'another process'}")

@@ -1,4 +1,4 @@
-"""What a checkpoint consists of, as JSON that anyone may have written: nothing in it is believed unchecked."""
+"""What a checkpoint consists of, as JSON that anyone may have written: everything in it is checked before use."""
 
 from __future__ import annotations
 

@@ -96,8 +96,8 @@ def of(values: Mapping[str, Any]) -> Status:
 
     ValueError names what is missing or no value of its kind.
     """
-    known = {**_of_older(values), **values}
-    fields = {name: check(name, known.get(name)) for name, check in FIELDS.items()}
+    content = {**_of_older(values), **values}
+    fields = {name: check(name, content.get(name)) for name, check in FIELDS.items()}
     return Status(**fields)
 
 

@@ -73,11 +73,11 @@ def table_of(records: Sequence[RunRecord], read: Read) -> Table:
     flat = [record.settings for record in records]
     columns = {name: _column(name, [record.row[name] for record in records]) for name in RUN_COLUMNS}
     columns |= {name: _column(name, [record.axes.get(name) for record in records]) for name in axes}
-    taken = {*columns, *RESERVED}
-    names = dict.fromkeys(name for settings in flat for name in settings if name not in taken)
+    reserved = {*columns, *RESERVED}
+    names = dict.fromkeys(name for settings in flat for name in settings if name not in reserved)
     varying = {name: values for name in names if _vary(values := [settings.get(name) for settings in flat])}
-    known = [[record.axes.get(name) for record in records] for name in axes]
-    varying = {name: values for name, values in varying.items() if values not in known}
+    axis_values = [[record.axes.get(name) for record in records] for name in axes]
+    varying = {name: values for name, values in varying.items() if values not in axis_values}
     columns |= {name: _column(name, values) for name, values in varying.items()}
     return Table(pl.DataFrame(list(columns.values())), tuple(axes), tuple(varying), read)
 
@@ -87,15 +87,15 @@ def find_runs(paths: Iterable[Path | str]) -> list[Path]:
 
     A path may be a run, an experiment or a root; one that does not exist or holds no run raises ValueError.
     """
-    found: dict[Path, Path] = {}
+    directories: dict[Path, Path] = {}
     for path in map(Path, paths):
         if not path.is_dir():
             raise ValueError(f"{path}: {'not a directory' if path.exists() else 'no such directory'}")
         below = sorted(_run_directories(path))
         if not below:
             raise ValueError(f"{path}: holds no runs (no directory with a run.json)")
-        found |= {directory.resolve(): directory for directory in below if directory.resolve() not in found}
-    return list(found.values())
+        directories |= {directory.resolve(): directory for directory in below if directory.resolve() not in directories}
+    return list(directories.values())
 
 
 def _vary(values: Sequence[Scalar]) -> bool:
