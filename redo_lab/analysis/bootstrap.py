@@ -74,7 +74,7 @@ class Resamples:
         self.seeds, self.games, self.repetitions = seeds, games, resampling.repetitions
         generator = np.random.default_rng([resampling.seed, zlib.crc32(name.encode())])
         small = np.min_scalar_type(seeds - 1)
-        self._drawn = generator.integers(0, seeds, (games, seeds, self.repetitions), dtype=small)
+        self._seed_indices = generator.integers(0, seeds, (games, seeds, self.repetitions), dtype=small)
         self._tasks = generator.integers(0, games, (games, self.repetitions)) if resampling.tasks else None
 
     @cached_property
@@ -83,8 +83,8 @@ class Resamples:
         small = np.min_scalar_type(self.games * self.seeds)
         counts = np.empty((self.games, self.seeds, self.repetitions), dtype=small)  # games as drawn
         everyone = np.arange(self.repetitions)
-        for game, drawn in enumerate(self._drawn):
-            places = drawn.astype(np.intp) * self.repetitions + everyone
+        for game, indices in enumerate(self._seed_indices):
+            places = indices.astype(np.intp) * self.repetitions + everyone
             counts[game] = np.bincount(places.ravel(), minlength=counts[game].size).reshape(counts[game].shape)
         if self._tasks is not None:
             once, counts = counts, np.zeros_like(counts)
@@ -118,7 +118,7 @@ class Resamples:
         means = np.empty((self.games, self.repetitions))
         for place in range(self.games):
             game = place if self._tasks is None else self._tasks[place]
-            means[place] = scores[self._drawn[place], game].mean(axis=0)
+            means[place] = scores[self._seed_indices[place], game].mean(axis=0)
         return np.asarray(np.median(means, axis=0))
 
     def profile(self, scores: Scores, thresholds: Sequence[float]) -> Draws:

@@ -13,7 +13,7 @@ from redo_lab.config import nearest
 
 
 class Normalisation(Enum):
-    """How returns are made comparable between games."""
+    """How returns become comparable between games."""
 
     HUMAN = "human"
     MINMAX = "minmax"

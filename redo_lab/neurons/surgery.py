@@ -1,7 +1,7 @@
 """Recycling, written once: new incoming weights, outgoing weights silenced, optimizer state to match.
 
-Everything happens in place on the parameters found through the declaration, so compiled graphs and optimizers keep
-working. Draws are made for the chosen neurons only: drawing whole weights costs more than the rest together on a CPU.
+Everything happens in place on the parameters that the declaration names, so compiled graphs and optimizers keep
+working. Weights are drawn for the selected neurons only: on a CPU drawing whole layers costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from redo_lab.types import Metrics
 
 
 class Incoming(Enum):
-    """init: as at construction; scaled: the same, rows scaled to the mean norm of those not chosen (appendix C.2)."""
+    """init: as at construction; scaled: the same, rows scaled to the mean norm of the other neurons (appendix C.2)."""
 
     init = "init"
     scaled = "scaled"
@@ -55,7 +55,7 @@ class Redraws:
 
 @dataclass
 class Surgery(Redraws):
-    """How a chosen neuron is renewed. `reset_moments` zeroes both Adam moments wherever a weight was replaced."""
+    """How a selected neuron is renewed. `reset_moments` zeroes both Adam moments wherever a weight was replaced."""
 
     incoming: Incoming
     outgoing: Outgoing
@@ -247,7 +247,7 @@ def forget_all(parameter: Tensor, optimizers: Sequence[torch.optim.Optimizer], h
 
 
 def optimizer_states(parameter: Tensor, optimizers: Sequence[torch.optim.Optimizer]) -> Iterator[dict[str, Tensor]]:
-    """The state that each optimizer keeps of `parameter`, found by the parameter itself."""
+    """The state that each optimizer has of `parameter`, looked up by the parameter itself."""
     for optimizer in optimizers:
         if parameter in optimizer.state:
             yield optimizer.state[parameter]

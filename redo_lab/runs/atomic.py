@@ -49,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes, guard: Callable[[], None] | None = None) -> None:
     """`path` holds `content`; if this raises or the process dies, it holds what it held before (DiskFull: no room).
 
-    `guard` is asked right before the file appears, and may forbid it by raising.
+    `guard` is called right before the file appears, and may forbid it by raising.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with naming_full_disk(path.parent, len(content)), _gone_on_error(temporary):

@@ -25,7 +25,7 @@ class Snapshot(Protocol):
     def write(self, folder: Path, guard: Callable[[], None]) -> Sequence[PartFile]:
         """All files that the moment needs, those of earlier checkpoints included; the new ones are in `folder`, synced.
 
-        For a background thread. `guard` is asked right before a file appears. Raises OverwrittenError where the study
+        For a background thread. `guard` is called right before a file appears. Raises OverwrittenError where the study
         was faster.
         """
 

@@ -1,4 +1,4 @@
-"""metrics.csv of many runs, fast: each is kept as Parquet beside the user's other caches until it changes.
+"""metrics.csv of many runs, fast: each has a copy as Parquet beside the user's other caches until it changes.
 
 `$XDG_CACHE_HOME/redo_lab/<digest of the directory>/<inode>-<size>-<mtime>.parquet`: the name says which state of the
 file it copies. Deleting the folder costs nothing but time.
@@ -99,7 +99,7 @@ def cached_metrics(
         some = directories[at : at + AT_ONCE]
         together = _together(some)
         every = pl.concat([_one(directory, cache) for directory in some]) if together is None else together
-        # As categories, because a few strings of a file that are kept as such keep all of its text in memory.
+        # As categories, because a few strings of a file, as strings, hold all of its text in memory.
         selection = _selected(every, names, prefixes)
         selection = selection.select(TEXT).unique(maintain_order=True) if pairs else selection
         frames.append(selection.with_columns(TEXT.cast(pl.Categorical)).collect())

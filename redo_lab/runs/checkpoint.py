@@ -4,9 +4,9 @@
 that a number committed twice harms neither. `replay/`: immutable files of bulk state that successive checkpoints share.
 `.*.tmp`: being written, or left by a crash.
 
-Whoever lost the lease may learn of it late: a process that was stopped between asking and deleting deletes one more
-file. So a commit deletes only what no successor writes anew: manifests and states of lower numbers than its own, and
-parts that end before its own do. Nothing is deleted whose name isn't one of ours, and nothing through a link.
+A process that lost the lease may learn of it late: if it was stopped between the check and a deletion, it deletes one
+more file. So a commit deletes only what no successor writes anew: manifests and states of lower numbers than its own,
+and parts that end before its own do. Nothing is deleted whose name isn't one of ours, and nothing through a link.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """The newest `keep` checkpoints in `folder`. One thread at a time writes segments and commits.
 
-    guard: raises when this process may write no more (`Lease.check`); asked right before anything appears or goes.
+    guard: raises when this process may write no more (`Lease.check`); called right before a file appears or is deleted.
     """
 
     def __init__(self, folder: Path, keep: int = 2, guard: Callable[[], None] | None = None) -> None:
@@ -154,7 +154,7 @@ class Checkpoints:
                 self._delete([path])
 
     def _delete(self, paths: Iterable[Path]) -> None:
-        """All were listed before the lease is asked, so a successor's can't be among them."""
+        """All were listed before the lease is checked, so a successor's can't be among them."""
         for path in list(paths):
             self.guard()
             path.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
 """One owner of a run directory, on shared file systems too.
 
-The owner is whoever made `lease.<attempt>.json` of the highest attempt. Taking over is the exclusive creation (O_EXCL,
-atomic on NFS since version 3) of the next attempt's file, so there is no lock that could itself be left behind, and two
-that take over at once cannot both succeed. No clock is read: an owner on this machine is judged by its process (pid and
-start time), one elsewhere by whether its record changes while the taker watches, for `stale_seconds` of its own sleep.
-So clock jumps, clocks that disagree, reused pids and a file server that hangs for a while mislead nobody.
+The owner is the process that created `lease.<attempt>.json` of the highest attempt. Taking over is the exclusive
+creation (O_EXCL, atomic on NFS since version 3) of the next attempt's file, so no lock can be left behind, and of two
+processes that take over at once only one succeeds. No clock is read: an owner on this machine is judged by its process
+(pid and start time), one elsewhere by whether its record changes while the taker watches, for `stale_seconds` of its
+own sleep.
+So clock jumps, clocks that disagree, reused pids and a file server that hangs for a while do no harm.
 
 Guaranteed: of all that hold a lease, only the highest attempt passes `check`, and no attempt is given out twice.
 Not guaranteed: an owner elsewhere that was cut off for longer than `stale_seconds` (suspended, network gone) goes on
@@ -113,7 +114,7 @@ class Lease:
             raise LeaseLost(f"{self.directory}: this process ({self.owner}) has lost the run to {by}")
 
     def renew(self) -> None:
-        """The record shows that we live; LeaseLost if it isn't ours any more, and then nobody is misled by it."""
+        """The record shows that we live; LeaseLost if it isn't ours any more, and then no process reads it."""
         self._write(replace(self.owner, beats=self.owner.beats + 1, heartbeat=time.time()))
 
     def release(self) -> None:
@@ -127,7 +128,7 @@ class Lease:
         self.check()
         patiently(lambda: write_json(_path(self.directory, self.attempt), asdict(owner)))
         self.owner = owner
-        # The file of a lower attempt, made again just now, is read by nobody; but now a caching client lists anew.
+        # If it is of a lower attempt by now, no process reads it; but after a write a caching client lists anew.
         self.check()
 
 
@@ -165,13 +166,13 @@ def acquire(directory: Path, *, stale_seconds: float) -> Lease:
 
 
 def owner_of(directory: Path) -> Owner | None:
-    """Who last had the lease, alive or not; None if nobody did or the record can't be read."""
+    """The last owner of the lease, alive or not; None if there was none or the record can't be read."""
     newest = max(_attempts(directory), default=0)
     return _read(_path(directory, newest)) if newest else None
 
 
 def lives(owner: Owner) -> bool | None:
-    """Whether the owner holds on; None where that can't be seen: elsewhere, before a reboot, without /proc."""
+    """Whether the owner's process lives; None where nothing here tells: elsewhere, before a reboot, without /proc."""
     if owner.released:
         return False
     here = this_process()
@@ -198,7 +199,7 @@ def this_process() -> Process:
 
 
 def _wait_until_free(directory: Path, stale_seconds: float) -> int:
-    """The highest attempt there was, 0 if none, once its owner is known not to live; LeaseHeld if it does."""
+    """The highest attempt there was, 0 if none, once its owner is proved not to live; LeaseHeld if it lives."""
     while newest := max(_attempts(directory), default=0):
         try:
             _require_free(_path(directory, newest), stale_seconds)

@@ -26,7 +26,7 @@ TEMPORARY_NAME = re.compile(rf"\.({NAME.pattern}|{STATE_NAME.pattern}|{PART_NAME
 
 
 class CheckpointError(Exception):
-    """No checkpoint can be used, or one can't be made."""
+    """No checkpoint can be used, or one can't be written."""
 
 
 class Damage(Exception):

@@ -100,7 +100,7 @@ class Record:
     def close(self) -> None:
         """The files are closed; nothing more can be appended."""
         for file in (self._metrics, self._throughput):
-            # Every append flushes: what is left now is what a full disk has refused, and append has said so.
+            # Every append flushes: only what a full disk refused can remain, and append has raised for that.
             with suppress(OSError):
                 file.close()
 
@@ -187,7 +187,7 @@ def _pieces(file: BufferedIOBase, length: int) -> Iterator[bytes]:
 
 
 def _new_file(path: Path, pieces: Iterable[bytes]) -> BinaryIO:
-    """`path` holds `pieces` and is open at its end; whoever had it open before has a file without a name."""
+    """`path` holds `pieces` and is open at its end; a process that had it open before has a file without a name."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     file = temporary.open("wb")
     try:

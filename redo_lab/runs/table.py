@@ -18,7 +18,7 @@ Read = Callable[[Sequence[str], Sequence[str], Sequence[str]], pl.DataFrame]
 
 @dataclass(frozen=True)
 class Table:
-    """Runs from wherever they are kept. runs: a row each: RUN_COLUMNS, the axes, and every other setting that varies.
+    """Runs, from disk or from W&B. runs: a row each: RUN_COLUMNS, the axes, and every other setting that varies.
 
     axes: the columns of `runs` that name a cell (`agent`, `game`, `seed` …); settings: the others (`network.width`).
     An axis or a setting that a run does not have is null there.
@@ -107,7 +107,7 @@ def _run_directories(top: Path) -> Iterator[Path]:
         if "run.json" in files:
             below.clear()
             yield Path(directory)
-        # What was put aside by force=true is not asked for any more.
+        # Runs that force=true put aside don't count any more.
         below[:] = [name for name in below if ".old-" not in name]
 
 

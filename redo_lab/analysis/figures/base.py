@@ -156,7 +156,7 @@ def _short(value: float, _position: float = 0.0) -> str:
 
 
 def shortened(name: str, longest: int = LONGEST_NAME) -> str:
-    """`name` in at most `longest` letters, both ends kept: names that are too long would leave no room to draw in."""
+    """`name` in at most `longest` letters, its two ends: longer names would leave no room for the drawing."""
     half = (longest - 1) // 2
     return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
 

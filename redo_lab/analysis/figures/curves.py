@@ -39,7 +39,7 @@ class Curves:
         """metrics: names or patterns; clock: env_steps or updates; columns: panels side by side.
 
         per_game: a panel for each game (if several metrics: only of up to `columns` games, else they are pooled).
-        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is made of the metric's name.
+        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name.
         unless_zero: moments at which this metric is 0 in some run are left out.
         """
 

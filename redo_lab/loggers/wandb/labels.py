@@ -22,7 +22,7 @@ def group(axes: Mapping[str, Any]) -> str:
 
 
 def name(run: Mapping[str, Any]) -> str:
-    """The name in run.json; one made from the axes where there is none."""
+    """The name in run.json; one from the axes where there is none."""
     return _shortened(run.get("name") or f"{group(run['axes'])}-seed{run['axes']['seed']}", MAX_NAME_LENGTH)
 
 

@@ -1,4 +1,4 @@
-"""The sender as training uses it: it starts it, writes to it, reads from it, and ends it whatever it does."""
+"""The sender as training uses it: starts it, writes to it, reads from it, and ends it in any case."""
 
 from __future__ import annotations
 

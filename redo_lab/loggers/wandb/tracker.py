@@ -30,7 +30,7 @@ FORBIDDEN = frozenset("/\\#?%:")
 """In the name of a W&B project."""
 
 FIRST_WAIT, SENDING, START = 0.6, 0.4, 0.3
-"""Shares of timeout_seconds: until the rest is kept as an offline run instead, for sending it, and for W&B's start."""
+"""Shares of timeout_seconds: until the rest becomes an offline run instead, for sending it, and for W&B's start."""
 
 
 class Mode(Enum):
@@ -43,8 +43,8 @@ class Mode(Enum):
 class Wandb(Logger):
     """A W&B run whose history rows are those of metrics.csv, with env_steps, updates and frames as axes.
 
-    A process of its own sends them, so whatever W&B does, training goes on: with one warning, and with all that W&B did
-    not take kept in the run directory, for the next attempt or for `wandb sync`.
+    A process of its own sends them, so training goes on even if W&B fails: with one warning. All that W&B did not take
+    stays in the run directory, for the next attempt or for `wandb sync`.
     """
 
     @dataclass
