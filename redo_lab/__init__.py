@@ -23,7 +23,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """The public functions, imported when first asked for: `redo-lab status` needs no torch."""
+    """The public functions, imported at first use: `redo-lab status` needs no torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'redo_lab' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""`redo-lab <verb>`: each verb's module is imported only when it is asked for."""
+"""`redo-lab <verb>`: each verb's module is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERBS = {
     "wait": ("redo_lab.commands.wait", "return when every run has ended"),
     "cancel": ("redo_lab.commands.cancel", "end jobs and processes; the runs save"),
     "retry": ("redo_lab.commands.retry", "do failed and lost runs again, from their checkpoints"),
-    "logs": ("redo_lab.commands.logs", "what one run has said; -f follows"),
+    "logs": ("redo_lab.commands.logs", "the messages of one run; -f follows"),
     "errors": ("redo_lab.commands.errors", "why runs failed, each reason once"),
     "runs": ("redo_lab.commands.runs", "the table of runs: choose, show, export as CSV or Parquet"),
     "diff": ("redo_lab.commands.diff", "in what two runs differ: settings, code, metrics and from where on"),
@@ -39,7 +39,7 @@ REDO_LAB_CONF=FOLDER[:FOLDER …] says the same to everything.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code of the verb in `argv`: 0 done, 1 failed, 2 a mistake in what was asked, 130 interrupted."""
+    """The exit code of the verb in `argv`: 0 done, 1 failed, 2 a mistake in the command, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["--conf"] or os.environ.get(USER_CONF):
         from redo_lab.options import check_user_conf

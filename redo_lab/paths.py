@@ -24,14 +24,14 @@ def user_conf() -> tuple[Path, ...]:
 
 def take_conf(words: Sequence[str]) -> list[str]:
     """`words` without the `--conf FOLDER` that they begin with; these folders, absolute, are the user's from now on."""
-    left, named = list(words), list(user_conf())
-    while left[:1] == ["--conf"]:
-        if len(left) < 2:
+    rest, named = list(words), list(user_conf())
+    while rest[:1] == ["--conf"]:
+        if len(rest) < 2:
             raise ValueError("--conf needs a folder")
-        named.append(Path(left[1]).expanduser())
-        left = left[2:]
+        named.append(Path(rest[1]).expanduser())
+        rest = rest[2:]
     os.environ[USER_CONF] = os.pathsep.join(dict.fromkeys(str(folder.absolute()) for folder in named))
-    return left
+    return rest
 
 
 def conf_folders() -> tuple[Path, ...]:

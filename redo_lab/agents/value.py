@@ -45,8 +45,8 @@ class Epsilon:
 
     def at(self, env_step: int, warmup_env_steps: int) -> float:
         """ε after `env_step` agent steps."""
-        left = 1 - (env_step - warmup_env_steps) / self.decay_env_steps
-        return self.final + (self.initial - self.final) * min(1.0, max(0.0, left))
+        share = 1 - (env_step - warmup_env_steps) / self.decay_env_steps
+        return self.final + (self.initial - self.final) * min(1.0, max(0.0, share))
 
 
 class ValueAgent(Agent):
@@ -135,13 +135,13 @@ class ValueAgent(Agent):
         target = self.td_target(batch)
         with hooks.watching(self.networks()):
             q: Tensor = self.online(batch.obs)
-        chosen = q.gather(1, batch.action[:, None]).squeeze(1)
-        loss = td_loss(chosen, target, self.config.loss)
+        values = q.gather(1, batch.action[:, None]).squeeze(1)
+        loss = td_loss(values, target, self.config.loss)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(hooks.loss(loss, self.networks(), batch))
         hooks.before_step(self.networks())
         self.optimizer.step()
-        return {"train/loss": loss.detach(), "train/q_mean": chosen.detach().mean()}
+        return {"train/loss": loss.detach(), "train/q_mean": values.detach().mean()}
 
     @torch.no_grad()
     def td_target(self, batch: Transition) -> Tensor:

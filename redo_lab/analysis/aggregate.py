@@ -90,8 +90,8 @@ def profile(scores: Scores, thresholds: Scores, resampling: Resampling, method: 
     points = (scores[..., None] > thresholds).mean(axis=(0, 1))
     if len(scores) == 1:
         return Line(points, None, None)
-    drawn = _resamples(scores, resampling, method).profile(scores, list(thresholds))
-    return Line(points, *resampling.bounds(points, drawn))
+    draws = _resamples(scores, resampling, method).profile(scores, list(thresholds))
+    return Line(points, *resampling.bounds(points, draws))
 
 
 def over_time(scores: Scores, name: str, resampling: Resampling, method: str = "") -> Line:
@@ -135,7 +135,7 @@ class _Matrix(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _of_one_metric(name: str, matrix: _Matrix, resampling: Resampling, method: str) -> Estimate:
-    """Several figures and tables ask for the same."""
+    """Cached, as several figures and tables need the same estimates."""
     scores = np.frombuffer(matrix.content).reshape(matrix.shape)
     draws = partial(getattr(_resamples(scores, resampling, method), name), scores)
     return _estimate(METRICS[name](scores), draws, len(scores), resampling)
@@ -143,11 +143,11 @@ def _of_one_metric(name: str, matrix: _Matrix, resampling: Resampling, method: s
 
 def _resamples(scores: Scores, resampling: Resampling, method: str) -> Resamples:
     seeds, games, *_ = scores.shape
-    return _drawn(seeds, games, resampling, method)
+    return _cached_resamples(seeds, games, resampling, method)
 
 
 @lru_cache(maxsize=2)
-def _drawn(seeds: int, games: int, resampling: Resampling, method: str) -> Resamples:
+def _cached_resamples(seeds: int, games: int, resampling: Resampling, method: str) -> Resamples:
     """Kept for the next metric of the same method, or of the same two; more of them would take too much memory."""
     return Resamples(seeds, games, resampling, method)
 

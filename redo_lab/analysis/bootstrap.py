@@ -74,7 +74,7 @@ class Resamples:
         self.seeds, self.games, self.repetitions = seeds, games, resampling.repetitions
         generator = np.random.default_rng([resampling.seed, zlib.crc32(name.encode())])
         small = np.min_scalar_type(seeds - 1)
-        self._drawn = generator.integers(0, seeds, (games, seeds, self.repetitions), dtype=small)
+        self._seed_indices = generator.integers(0, seeds, (games, seeds, self.repetitions), dtype=small)
         self._tasks = generator.integers(0, games, (games, self.repetitions)) if resampling.tasks else None
 
     @cached_property
@@ -83,8 +83,8 @@ class Resamples:
         small = np.min_scalar_type(self.games * self.seeds)
         counts = np.empty((self.games, self.seeds, self.repetitions), dtype=small)  # games as drawn
         everyone = np.arange(self.repetitions)
-        for game, drawn in enumerate(self._drawn):
-            places = drawn.astype(np.intp) * self.repetitions + everyone
+        for game, indices in enumerate(self._seed_indices):
+            places = indices.astype(np.intp) * self.repetitions + everyone
             counts[game] = np.bincount(places.ravel(), minlength=counts[game].size).reshape(counts[game].shape)
         if self._tasks is not None:
             once, counts = counts, np.zeros_like(counts)
@@ -105,12 +105,12 @@ class Resamples:
         flat = scores.T.ravel()
         order = np.argsort(flat, kind="stable")
         values, cut = flat[order], int(TRIMMED * flat.size)
-        kept = flat.size - 2 * cut
+        size = flat.size - 2 * cut
         # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
         below = np.cumsum(self.counts[order[:-1]], axis=0, dtype=self.counts.dtype)
-        np.clip(below, cut, cut + kept, out=below)
+        np.clip(below, cut, cut + size, out=below)
         below -= below.dtype.type(cut)
-        middle: Draws = values[-1] - _weighted(np.diff(values), below) / kept
+        middle: Draws = values[-1] - _weighted(np.diff(values), below) / size
         return middle
 
     def median(self, scores: Scores) -> Draws:
@@ -118,7 +118,7 @@ class Resamples:
         means = np.empty((self.games, self.repetitions))
         for place in range(self.games):
             game = place if self._tasks is None else self._tasks[place]
-            means[place] = scores[self._drawn[place], game].mean(axis=0)
+            means[place] = scores[self._seed_indices[place], game].mean(axis=0)
         return np.asarray(np.median(means, axis=0))
 
     def profile(self, scores: Scores, thresholds: Sequence[float]) -> Draws:
@@ -157,5 +157,5 @@ def _bias_corrected(points: Scores, draws: Draws, tail: float) -> tuple[Scores, 
     shift = 2 * norm.ppf(share)
     levels = norm.cdf(shift[..., None] + norm.ppf([tail, 1 - tail]))
     flat = zip(draws.reshape(-1, draws.shape[-1]), levels.reshape(-1, 2), strict=True)
-    found = np.array([np.quantile(of_one, level) for of_one, level in flat]).reshape(*points.shape, 2)
-    return found[..., 0], found[..., 1]
+    bounds = np.array([np.quantile(of_one, level) for of_one, level in flat]).reshape(*points.shape, 2)
+    return bounds[..., 0], bounds[..., 1]

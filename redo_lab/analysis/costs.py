@@ -22,18 +22,18 @@ SCHEMA = {
 def costs(directories: Sequence[str]) -> pl.DataFrame:
     """A row per run directory, SCHEMA's columns: wall-clock hours, gradient steps a second over all of it, peak memory.
 
-    Null where a run has left no throughput.csv (or is not on this machine). Hours of work that was lost between a
-    checkpoint and a kill are not in it.
+    Null where a run has left no throughput.csv (or is not on this machine). Work that was lost between a checkpoint
+    and a kill is not counted.
     """
     return pl.DataFrame([_cost(Path(directory)) for directory in directories], schema=SCHEMA, orient="row")
 
 
-def per_method(runs: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def per_method(runs: pl.DataFrame, per_run: pl.DataFrame) -> pl.DataFrame:
     """method, runs, gradient steps, hours and GPU-hours of all its runs, updates/s (median), peak memory (GB, largest).
 
     A run on a GPU counts its hours whole, also where it shared the GPU.
     """
-    joined = runs.select("directory", "method", "updates").join(found, on="directory", how="left")
+    joined = runs.select("directory", "method", "updates").join(per_run, on="directory", how="left")
     on_gpu = pl.col("device").str.starts_with("cuda")
     return joined.group_by("method", maintain_order=True).agg(
         pl.len().alias("runs"),

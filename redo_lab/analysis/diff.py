@@ -14,7 +14,7 @@ from redo_lab.runs.reading import regular_bytes
 from redo_lab.runs.table import find_runs, load
 
 FIRST = ("evaluation/", "dormant/total", "training/return")
-KEPT = ("code", "versions", "state", "done")
+COLUMNS = ("code", "versions", "state", "done")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def difference(first: Path, second: Path) -> Difference:
     rows = [table.runs.row(0, named=True) for table in tables]
     return Difference(
         differing(_settings(first), _settings(second)),
-        differing(*({name: row[name] for name in KEPT} for row in rows)),
+        differing(*({name: row[name] for name in COLUMNS} for row in rows)),
         _metrics(*(table.values() for table in tables)),
     )
 

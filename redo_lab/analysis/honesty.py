@@ -1,4 +1,4 @@
-"""What makes runs unfit to be compared as they are: found, listed, and left out only when that was asked for."""
+"""What makes runs unfit for a comparison as they are: every case is listed, and left out only on --allow-missing."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ class Cell(NamedTuple):
 
 @dataclass
 class Findings:
-    """left_out: what the numbers do not cover, each with the reason; caveats: what they cover and should not hide."""
+    """left_out: what the numbers do not cover, each with the reason; caveats: what their reader should know."""
 
     left_out: list[str] = field(default_factory=list)
     caveats: list[str] = field(default_factory=list)
 
     def refusal(self) -> str:
-        """All of it at once, for who has not allowed it."""
-        told = [*self.left_out, *self.caveats]
-        lines = [f"{len(told)} {'thing is' if len(told) == 1 else 'things are'} in the way of a fair comparison:"]
-        lines += [f"  {line}" for line in told]
+        """All of it at once, for a user who has not given --allow-missing."""
+        problems = [*self.left_out, *self.caveats]
+        lines = [
+            f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} in the way of a fair comparison:"
+        ]
+        lines += [f"  {line}" for line in problems]
         return "\n".join([*lines, "--allow-missing goes on with what is common, and says all this in every caption"])
 
 
@@ -56,7 +58,7 @@ def one_suite(runs: pl.DataFrame) -> str:
 
 
 def alike(runs: pl.DataFrame, findings: Findings, *, mixed_steps: bool) -> pl.DataFrame:
-    """`runs` (with their `method`) of one scale and one length, the most frequent; what is not goes to `findings`.
+    """`runs` (with their `method`) of the most frequent scale and length; the others are listed in `findings`.
 
     mixed_steps: methods may differ in length, the runs of one may not.
     """
@@ -143,24 +145,24 @@ def dropped(cell: Cell, games: Sequence[str]) -> str:
 
 
 def _most_frequent(runs: pl.DataFrame, column: str, name: str, findings: Findings) -> pl.DataFrame:
-    found = Counter(runs[column].to_list()).most_common()
-    if len(found) == 1:
+    counts = Counter(runs[column].to_list()).most_common()
+    if len(counts) == 1:
         return runs
-    kept, _ = found[0]
-    for value, count in found[1:]:
+    standard, _ = counts[0]
+    for value, count in counts[1:]:
         noun = "1 run has" if count == 1 else f"{count} runs have"
-        findings.left_out.append(f"{noun} {name} {value}, most have {kept}")
-    return runs.filter(pl.col(column) == kept)
+        findings.left_out.append(f"{noun} {name} {value}, most have {standard}")
+    return runs.filter(pl.col(column) == standard)
 
 
 def _check_versions(runs: pl.DataFrame, findings: Findings) -> None:
-    for what, found in (
+    for what, counts in (
         ("commits", Counter(runs["code"])),
         ("versions", Counter(v or "unknown" for v in runs["versions"])),
     ):
-        if len(found) > 1:
+        if len(counts) > 1:
             listed = ", ".join(
-                f"{code} ({count} {'run' if count == 1 else 'runs'})" for code, count in found.most_common()
+                f"{code} ({count} {'run' if count == 1 else 'runs'})" for code, count in counts.most_common()
             )
             findings.caveats.append(f"the runs come from different {what} of the code: {listed}")
     continued = runs.filter(pl.col("code").str.contains(CONTINUED, literal=True))

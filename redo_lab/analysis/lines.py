@@ -34,7 +34,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Asked:
+class CurveSpec:
     """metric over clock (env_steps or updates), statistic (iqm or mean) over runs; normalised: as scores, else raw.
 
     Values are averaged over `smooth` points around each (at the ends over those there are); 1: as they are.
@@ -54,19 +54,20 @@ def expanded(patterns: Sequence[str], score_table: ScoreTable, table: Table) -> 
     """
     runs = table.where(pl.col("directory").is_in(score_table.runs["directory"].to_list()))
     beginnings = tuple(pattern.partition("*")[0] for pattern in patterns)
-    found = runs.logged()
-    found = found.filter(pl.col("name").is_in([name for name in found["name"].unique() if name.startswith(beginnings)]))
-    per_name = found.group_by("name", maintain_order=True).agg(pl.col("directory").n_unique())
+    logged = runs.logged()
+    candidates = [name for name in logged["name"].unique() if name.startswith(beginnings)]
+    logged = logged.filter(pl.col("name").is_in(candidates))
+    per_name = logged.group_by("name", maintain_order=True).agg(pl.col("directory").n_unique())
     names = [name for name, count in per_name.iter_rows() if count == score_table.runs.height]
-    chosen: dict[str, None] = {}
+    selection: dict[str, None] = {}
     for pattern in patterns:
         matching = [name for name in names if fnmatchcase(name, pattern)]
         if not matching:
             raise ValueError(
-                f"no metric '{pattern}' that every one of these runs has logged{_hint(pattern, found, runs)}"
+                f"no metric '{pattern}' that every one of these runs has logged{_hint(pattern, logged, runs)}"
             )
-        chosen |= dict.fromkeys(_of_largest_tau(matching) if pattern.endswith(f"{TAU}*") else matching)
-    return list(chosen)
+        selection |= dict.fromkeys(_of_largest_tau(matching) if pattern.endswith(f"{TAU}*") else matching)
+    return list(selection)
 
 
 def dormancy_threshold(score_table: ScoreTable, table: Table) -> float | None:
@@ -98,20 +99,22 @@ def rows_of(score_table: ScoreTable, table: Table, metrics: Sequence[str]) -> pl
 
 
 def curves(
-    score_table: ScoreTable, rows: pl.DataFrame, asked: Asked, games: Sequence[str], resampling: Resampling
+    score_table: ScoreTable, rows: pl.DataFrame, spec: CurveSpec, games: Sequence[str], resampling: Resampling
 ) -> dict[str, Curve]:
     """A curve for each method whose runs of `games` share points; `rows` as `rows_of` gives them."""
-    chosen = rows.filter((pl.col("name") == asked.metric) & pl.col("game").is_in(list(games)))
-    found = {}
+    of_metric = rows.filter((pl.col("name") == spec.metric) & pl.col("game").is_in(list(games)))
+    by_method = {}
     for method in score_table.methods:
-        of_method = chosen.filter((pl.col("method") == method) & pl.col("seed").is_in(list(score_table.seeds[method])))
-        x, values = _cube(of_method, asked.clock, len(score_table.seeds[method]), len(games))
+        of_method = of_metric.filter(
+            (pl.col("method") == method) & pl.col("seed").is_in(list(score_table.seeds[method]))
+        )
+        x, values = _cube(of_method, spec.clock, len(score_table.seeds[method]), len(games))
         if len(x):
-            if asked.normalised:
+            if spec.normalised:
                 scales = np.array([score_table.scales[game] for game in games])
                 values = (values - scales[:, :1]) / scales[:, 1:]
-            found[method] = _curve(x, smoothed(values, asked.smooth), asked.statistic, resampling, method)
-    return found
+            by_method[method] = _curve(x, smoothed(values, spec.smooth), spec.statistic, resampling, method)
+    return by_method
 
 
 def smoothed(values: Scores, points: int) -> Scores:
@@ -126,11 +129,11 @@ def smoothed(values: Scores, points: int) -> Scores:
     return mean
 
 
-def _hint(pattern: str, found: pl.DataFrame, runs: Table) -> str:
+def _hint(pattern: str, logged: pl.DataFrame, runs: Table) -> str:
     """Which runs lack what most of them have, else the nearest name."""
-    partly = found.filter(pl.col("name").is_in([name for name in set(found["name"]) if fnmatchcase(name, pattern)]))
+    partly = logged.filter(pl.col("name").is_in([name for name in set(logged["name"]) if fnmatchcase(name, pattern)]))
     if partly.is_empty():
-        return f": {nearest(pattern, found['name'].unique())}" if found.height else ""
+        return f": {nearest(pattern, logged['name'].unique())}" if logged.height else ""
     name = partly.group_by("name").agg(pl.col("directory").n_unique()).sort("directory", "name")["name"][-1]
     having = partly.filter(pl.col("name") == name)["directory"].unique().to_list()
     lacking = runs.runs.filter(~pl.col("directory").is_in(having))["run_id"].to_list()
@@ -148,9 +151,9 @@ def _cube(rows: pl.DataFrame, clock: str, seeds: int, games: int) -> tuple[NDArr
     latest = rows.unique(["seed", "game", clock], keep="last", maintain_order=True)
     shared = latest.filter(pl.len().over(clock) == seeds * games).sort("seed", "game", clock)
     x = shared[clock].unique().sort().to_numpy()
-    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(np.int64))
+    places = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(np.int64))
     values: Scores = shared["value"].to_numpy().reshape(seeds, games, -1)
-    return x[kept], values[..., kept]
+    return x[places], values[..., places]
 
 
 def _curve(x: NDArray[np.int64], values: Scores, statistic: str, resampling: Resampling, method: str) -> Curve:

@@ -20,10 +20,10 @@ def values(table: Table, names: Sequence[str]) -> pl.DataFrame:
     rows = table.metrics([] if ALL in names else names)
     if ALL not in names:
         present = set(rows["name"].unique())
-        known = sorted(table.values()["name"].unique()) if not present.issuperset(names) else []
+        options = sorted(table.values()["name"].unique()) if not present.issuperset(names) else []
         for name in names:
             if name not in present:
-                _require(name, known, "metric")
+                _require(name, options, "metric")
     return rows
 
 
@@ -64,6 +64,6 @@ def write(rows: pl.DataFrame, path: Path) -> None:
             rows.write_parquet(temporary)
 
 
-def _require(name: str, known: Sequence[str], kind: str) -> None:
-    if name not in known:
-        raise ValueError(f"no {kind} '{name}', {nearest(name, known)}")
+def _require(name: str, options: Sequence[str], kind: str) -> None:
+    if name not in options:
+        raise ValueError(f"no {kind} '{name}', {nearest(name, options)}")

@@ -72,17 +72,17 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
     A family of figures/looks.yaml always has its own colour; any other one starts from a hash of its name.
     """
     families = dict.fromkeys(_family(method) for method in methods)
-    known = places()
-    taken = {known[family] for family in families if family in known}
-    chosen: dict[str, Look] = {}
+    fixed = places()
+    taken = {fixed[family] for family in families if family in fixed}
+    by_method: dict[str, Look] = {}
     for family in families:
-        slot = known[family] if family in known else _free_slot(family, taken)
+        slot = fixed[family] if family in fixed else _free_slot(family, taken)
         taken.add(slot)
         variants = [method for method in methods if _family(method) == family]
         for number, method in enumerate(variants):
             shade = _shaded(COLOURS[slot % len(COLOURS)], PALEST * (1 - (number + 1) / len(variants)))
-            chosen[method] = Look(shade, LINES[slot % len(LINES)], MARKERS[(slot + number) % len(MARKERS)])
-    return {method: chosen[method] for method in methods}
+            by_method[method] = Look(shade, LINES[slot % len(LINES)], MARKERS[(slot + number) % len(MARKERS)])
+    return {method: by_method[method] for method in methods}
 
 
 @cache

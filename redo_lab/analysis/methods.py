@@ -12,10 +12,10 @@ from redo_lab.runs.table import Table
 
 NEVER_A_METHOD = ("game", "seed", "suite", "scale")
 ONE_TASK = "one task"
-"""The game of runs that know none."""
+"""The game of runs that have none."""
 FALLBACK = "recycler"
 INTERVENTIONS = ("recycler", "regulariser")
-"""Axes that tell together what is done against lost plasticity: where both vary, `by` the first means both."""
+"""Two axes that name together what a run does against lost plasticity: where both vary, `by` the first means both."""
 SHORT = {"replay_ratio": "RR", "network.width": "width", "agent.learning_rate": "lr"}
 
 
@@ -32,30 +32,30 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
     varying = [name for name in axes if runs[name].n_unique() > 1]
     for name in by or ():
         if name not in axes and name not in table.settings:
-            known = [*axes, *table.settings]
-            raise ValueError(f"--by {name}: no such axis or varying setting of a method, {nearest(name, known)}")
+            options = [*axes, *table.settings]
+            raise ValueError(f"--by {name}: no such axis or varying setting of a method, {nearest(name, options)}")
     words_first = sorted(varying, key=lambda name: runs[name].dtype != pl.String)
-    chosen = list(by or words_first or [FALLBACK if FALLBACK in axes else (axes or ["study"])[0]])
-    if INTERVENTIONS[0] in chosen and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in chosen:
-        chosen.insert(chosen.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
+    keys = list(by or words_first or [FALLBACK if FALLBACK in axes else (axes or ["study"])[0]])
+    if INTERVENTIONS[0] in keys and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in keys:
+        keys.insert(keys.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
     named = runs.with_columns(
-        pl.Series("method", [_label({name: row[name] for name in chosen}) for row in runs.iter_rows(named=True)])
+        pl.Series("method", [_label({name: row[name] for name in keys}) for row in runs.iter_rows(named=True)])
     )
-    ordered = named.sort(*_ranks(runs, chosen), "game", "seed", nulls_last=True, maintain_order=True)
-    _refuse_duplicates(ordered, [name for name in (*varying, *table.settings) if name not in chosen])
+    ordered = named.sort(*_ranks(runs, keys), "game", "seed", nulls_last=True, maintain_order=True)
+    _refuse_duplicates(ordered, [name for name in (*varying, *table.settings) if name not in keys])
     return ordered
 
 
 def label_without(run: Mapping[str, Any], without: str) -> str:
     """The method's name without the part that `without` gives: "redo, RR 2" → "redo"."""
     part = _part(without, run[without])
-    kept = [word for word in str(run["method"]).split(", ") if word != part]
-    return ", ".join(kept) or "all runs"
+    words = [word for word in str(run["method"]).split(", ") if word != part]
+    return ", ".join(words) or "all runs"
 
 
 def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
-    known = {"game": pl.lit(ONE_TASK), "seed": pl.lit(0)}
-    missing = [value.alias(name) for name, value in known.items() if name not in runs.columns]
+    defaults = {"game": pl.lit(ONE_TASK), "seed": pl.lit(0)}
+    missing = [value.alias(name) for name, value in defaults.items() if name not in runs.columns]
     return runs.with_columns(missing).with_columns(
         pl.col("game").cast(pl.String).fill_null(ONE_TASK),
         pl.col("seed").fill_null(0 if runs.schema.get("seed", pl.Int64).is_numeric() else "0"),
@@ -67,9 +67,9 @@ def games_text(games: Sequence[str]) -> str:
     return games[0] if len(games) == 1 else f"{len(games)} games"
 
 
-def _ranks(runs: pl.DataFrame, chosen: Sequence[str]) -> list[pl.Expr]:
+def _ranks(runs: pl.DataFrame, keys: Sequence[str]) -> list[pl.Expr]:
     ranks = []
-    for name in chosen:
+    for name in keys:
         if runs[name].dtype == pl.String:
             ranks.append(pl.col(name) != "none")
         ranks.append(pl.col(name))
@@ -90,8 +90,8 @@ def _label(values: dict[str, Any]) -> str:
 def _part(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
-    shown = "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{SHORT.get(name, name.replace('_', ' '))} {shown}"
+    text = "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{SHORT.get(name, name.replace('_', ' '))} {text}"
 
 
 def _refuse_duplicates(runs: pl.DataFrame, ignored: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from redo_lab.config import nearest
 
 
 class Normalisation(Enum):
-    """How returns are made comparable between games."""
+    """How returns become comparable between games."""
 
     HUMAN = "human"
     MINMAX = "minmax"
@@ -57,8 +57,8 @@ def human_normalised(score: float, game: str) -> float:
 
 def minmax_scale(game: str, finals: Sequence[float]) -> tuple[float, float]:
     """Offset: the random agent's return where it is known, else the least of `finals`; span: up to their greatest."""
-    known = atari_references().get(game.replace("_", "").lower())
-    low, high = known.random if known else min(finals), max(finals)
+    reference = atari_references().get(game.replace("_", "").lower())
+    low, high = reference.random if reference else min(finals), max(finals)
     if high <= low:
         raise ValueError(f"game '{game}': no run is above {low:g}, so there is no min-max scale for it")
     return low, high - low

@@ -1,4 +1,4 @@
-"""`figures/NAME.yaml`: what a figure shows, of which runs, which kind draws it, and which verbs draw it unasked."""
+"""`figures/NAME.yaml`: what a figure shows, of which runs, which kind draws it, which verbs draw it by themselves."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def names() -> list[str]:
 
 def in_report() -> list[str]:
     """The figures whose file has a place in the report (`report: 3`), in the order of these places."""
-    asked = [(content["report"], name) for name, content in _contents().items() if "report" in content]
-    return [name for _, name in sorted(asked)]
+    places = [(content["report"], name) for name, content in _contents().items() if "report" in content]
+    return [name for _, name in sorted(places)]
 
 
 def of_aggregate(games: int) -> dict[str, str]:
     """What `aggregate` draws of so many games, by the name of the file, from `aggregate: {few: curves}`."""
     when = (GAMES[games > FEW_GAMES], ALWAYS)
-    asked = [(name, content["aggregate"]) for name, content in _contents().items() if "aggregate" in content]
-    return dict(sorted((file, name) for name, files in asked for key, file in files.items() if key in when))
+    entries = [(name, content["aggregate"]) for name, content in _contents().items() if "aggregate" in content]
+    return dict(sorted((file, name) for name, files in entries for key, file in files.items() if key in when))
 
 
 def described() -> list[str]:
@@ -80,18 +80,18 @@ def described() -> list[str]:
 
 
 def _paths() -> dict[str, Path]:
-    found = [path for folder in folders("figures") for path in folder.glob("*.yaml") if path.stem != LOOKS]
-    return {path.stem: path for path in reversed(found)}
+    paths = [path for folder in folders("figures") for path in folder.glob("*.yaml") if path.stem != LOOKS]
+    return {path.stem: path for path in reversed(paths)}
 
 
 def _path(name: str) -> Path:
     from redo_lab.config import nearest
 
-    known = _paths()
+    paths = _paths()
     named = "/" not in name and not name.endswith((".yaml", ".yml"))
-    path = known.get(name) if named else Path(name)
+    path = paths.get(name) if named else Path(name)
     if path is None or not path.is_file():
-        raise ValueError(f"no figure '{name}': {nearest(name, known)}")
+        raise ValueError(f"no figure '{name}': {nearest(name, paths)}")
     return path
 
 

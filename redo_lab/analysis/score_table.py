@@ -16,7 +16,7 @@ from redo_lab.runs.entry import UNCOMMITTED
 from redo_lab.runs.table import Table
 
 ENOUGH_SEEDS = 5
-"""Below this a 95 % bootstrap interval covers the truth too seldom (Agarwal et al., 2021) and is said to."""
+"""With fewer a 95 % bootstrap interval covers the truth too seldom (Agarwal et al., 2021), and a warning says so."""
 LISTED = 6
 
 
@@ -46,22 +46,24 @@ class ScoreTable:
         return tuple(self.scores)
 
     def warnings(self) -> list[str]:
-        """What a reader of the numbers must be told, a sentence each."""
-        found = list(self.caveats)
+        """What a reader of the numbers must know, a sentence each."""
+        sentences = list(self.caveats)
         counts = [len(seeds) for seeds in self.seeds.values()]
         each = "; ".join(f"{method}: {count}" for method, count in zip(self.seeds, counts, strict=True))
         if min(counts) < ENOUGH_SEEDS:
             have = f"{counts[0]} of every method" if len(set(counts)) == 1 else each
-            found.append(f"fewer than {ENOUGH_SEEDS} seeds ({have}): too few for intervals to rely on")
+            sentences.append(f"fewer than {ENOUGH_SEEDS} seeds ({have}): too few for intervals to rely on")
         if len(set(counts)) > 1:
-            found.append(f"unequal numbers of seeds: {each}")
+            sentences.append(f"unequal numbers of seeds: {each}")
         if self.normalisation is Normalisation.NONE and len(self.games) > 1:
-            found.append(f"raw returns of {len(self.games)} games are averaged; games with large returns dominate")
+            sentences.append(f"raw returns of {len(self.games)} games are averaged; games with large returns dominate")
         if self.scale in ("demo", "smoke"):
-            found.append(f"at scale '{self.scale}' the runs are far too short: no conclusion about the methods holds")
+            sentences.append(
+                f"at scale '{self.scale}' the runs are far too short: no conclusion about the methods holds"
+            )
         if self.runs["code"].str.contains(UNCOMMITTED, literal=True).any():
-            found.append("the code had uncommitted changes")
-        return found
+            sentences.append("the code had uncommitted changes")
+        return sentences
 
     def missing(self) -> list[str]:
         """What is left out, for a caption: all of it if it is little, else the first and a count."""
@@ -111,10 +113,10 @@ def collect(
     if (findings.left_out or findings.caveats) and not allow_missing:
         raise ValueError(findings.refusal())
     games, seeds = common(usable, list(dict.fromkeys(runs["method"])))
-    kept = {cell for cell in usable if cell.game in games and cell.seed in seeds[cell.method]}
-    findings.left_out += [dropped(cell, games) for cell in usable if cell not in kept]
+    complete = {cell for cell in usable if cell.game in games and cell.seed in seeds[cell.method]}
+    findings.left_out += [dropped(cell, games) for cell in usable if cell not in complete]
     normalisation = normalisation or normalisation_for(suite)
-    finals = {game: [scores[usable[cell]] for cell in kept if cell.game == game] for game in games}
+    finals = {game: [scores[usable[cell]] for cell in complete if cell.game == game] for game in games}
     scales = {game: _scale(game, normalisation, finals[game]) for game in games}
     return ScoreTable(
         suite=suite,
@@ -124,7 +126,7 @@ def collect(
         seeds=seeds,
         scores={method: _matrix(method, seeds[method], scales, usable, scores) for method in seeds},
         scales=scales,
-        runs=runs.filter(pl.col("directory").is_in([usable[cell] for cell in kept])),
+        runs=runs.filter(pl.col("directory").is_in([usable[cell] for cell in complete])),
         left_out=tuple(findings.left_out),
         caveats=tuple(findings.caveats),
     )

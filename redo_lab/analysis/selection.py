@@ -20,37 +20,43 @@ ROOT = Path("runs")
 REPETITIONS = 50_000
 
 
-def add_selection(made: argparse.ArgumentParser, *, runs: str = "+") -> None:
+def add_selection(parser: argparse.ArgumentParser, *, runs: str = "+") -> None:
     """The options of the three verbs; imports nothing heavy."""
-    made.add_argument("runs", nargs=runs, type=Path, metavar="RUNS", help="run directory, experiment, or root of many")
-    made.add_argument("--from", dest="source", metavar="wandb:ENTITY/PROJECT", help="runs from W&B, or wandb:FOLDER")
-    made.add_argument("--where", metavar="CONDITION", help="only these runs, e.g. 'recycler=redo & replay_ratio>=1'")
-    made.add_argument("--by", nargs="+", metavar="AXIS", help="what tells methods apart (default: the axes that vary)")
-    made.add_argument(
+    parser.add_argument(
+        "runs", nargs=runs, type=Path, metavar="RUNS", help="run directory, experiment, or root of many"
+    )
+    parser.add_argument("--from", dest="source", metavar="wandb:ENTITY/PROJECT", help="runs from W&B, or wandb:FOLDER")
+    parser.add_argument("--where", metavar="CONDITION", help="only these runs, e.g. 'recycler=redo & replay_ratio>=1'")
+    parser.add_argument(
+        "--by", nargs="+", metavar="AXIS", help="what tells methods apart (default: the axes that vary)"
+    )
+    parser.add_argument(
         "--normalisation", choices=("human", "minmax", "none"), help="default: human for Atari, none elsewhere"
     )
-    made.add_argument(
+    parser.add_argument(
         "--repetitions",
         type=int,
         default=REPETITIONS,
         metavar="N",
         help=f"bootstrap resamples (default: {REPETITIONS})",
     )
-    made.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
-    made.add_argument(
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
+    parser.add_argument(
         "--interval", choices=("percentile", "basic", "bc"), default="percentile", help="default: percentile"
     )
-    made.add_argument("--confidence", type=float, default=0.95, metavar="P", help="of the intervals (default: 0.95)")
-    made.add_argument("--resample-games", action="store_true", help="resample games, too, as if they were a sample")
-    made.add_argument("--paired", action="store_true", help="differences pair the runs of one seed")
-    made.add_argument("--mixed-steps", action="store_true", help="methods may differ in length (equal gradient steps)")
-    made.add_argument(
+    parser.add_argument("--confidence", type=float, default=0.95, metavar="P", help="of the intervals (default: 0.95)")
+    parser.add_argument("--resample-games", action="store_true", help="resample games, too, as if they were a sample")
+    parser.add_argument("--paired", action="store_true", help="differences pair the runs of one seed")
+    parser.add_argument(
+        "--mixed-steps", action="store_true", help="methods may differ in length (equal gradient steps)"
+    )
+    parser.add_argument(
         "--allow-missing", action="store_true", help="go on with what is common, and say what is left out"
     )
 
 
 def guarded(verb: str, act: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
-    """0, or 2 with the reason on stderr for a mistake in what was asked."""
+    """0, or 2 with the reason on stderr for a mistake in the arguments."""
     try:
         act(arguments)
     except (ValueError, OSError) as error:
@@ -60,7 +66,7 @@ def guarded(verb: str, act: Callable[[argparse.Namespace], None], arguments: arg
 
 
 def table_of(arguments: argparse.Namespace, default: Path | None = None) -> Table:
-    """The runs that were named, or those at `default`, for which --where holds; ValueError if none are left."""
+    """The runs named by the arguments, or those at `default`, for which --where holds; ValueError if there are none."""
     from redo_lab.runs.table import load
 
     if arguments.source is not None:
@@ -68,26 +74,26 @@ def table_of(arguments: argparse.Namespace, default: Path | None = None) -> Tabl
 
         if arguments.runs:
             raise ValueError("--from in place of RUNS, not beside them")
-        found = load_wandb(arguments.source)
+        table = load_wandb(arguments.source)
     elif arguments.runs:
-        found = load([_below_root(path) for path in arguments.runs])
+        table = load([_below_root(path) for path in arguments.runs])
     elif default is not None:
-        found = load([default])
+        table = load([default])
     else:
         raise ValueError("which runs? Give a run directory, an experiment, or a root of many")
-    return narrowed(found, arguments.where)
+    return narrowed(table, arguments.where)
 
 
 def narrowed(table: Table, condition: str | None) -> Table:
-    """The runs for which `condition` holds, all if there is none; ValueError if none are left."""
+    """The runs for which `condition` holds, all runs without a condition; ValueError if it holds for none."""
     if condition is None:
         return table
     from redo_lab.analysis.where import parse
 
-    kept = table.where(parse(condition, table.runs))
-    if kept.runs.is_empty():
-        raise ValueError(f"no run of {table.runs.height} is left by --where '{condition}'")
-    return kept
+    matching = table.where(parse(condition, table.runs))
+    if matching.runs.is_empty():
+        raise ValueError(f"no run of {table.runs.height} fulfils --where '{condition}'")
+    return matching
 
 
 def resampling_of(arguments: argparse.Namespace) -> Resampling:
@@ -105,7 +111,7 @@ def resampling_of(arguments: argparse.Namespace) -> Resampling:
 
 
 def normalisation_of(arguments: argparse.Namespace) -> Normalisation | None:
-    """What was asked for; None: the suite's own."""
+    """The normalisation of --normalisation; None: the suite's own."""
     from redo_lab.analysis.normalise import Normalisation
 
     return Normalisation(arguments.normalisation) if arguments.normalisation else None

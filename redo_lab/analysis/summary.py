@@ -42,12 +42,12 @@ def summary_of(score_table: ScoreTable, table: Table, metrics: Sequence[str], re
     """The metrics of every method; the optimality gap only of normalised scores, as it is measured to a score of 1."""
     threshold = dormancy_threshold(score_table, table)
     dormancy = final_dormancy(score_table, table, threshold) if threshold is not None else {}
-    shown = tuple(m for m in metrics if m != "optimality_gap" or score_table.normalisation is not Normalisation.NONE)
-    wanted = dict.fromkeys(("iqm", *shown))
+    names = tuple(m for m in metrics if m != "optimality_gap" or score_table.normalisation is not Normalisation.NONE)
+    needed = dict.fromkeys(("iqm", *names))
     estimates = {
-        method: estimate(scores, list(wanted), resampling, method) for method, scores in score_table.scores.items()
+        method: estimate(scores, list(needed), resampling, method) for method, scores in score_table.scores.items()
     }
-    return Summary(score_table, estimates, shown, threshold, dormancy, resampling)
+    return Summary(score_table, estimates, names, threshold, dormancy, resampling)
 
 
 def as_table(summary: Summary, narrow: bool) -> Printed:
@@ -70,7 +70,7 @@ def as_table(summary: Summary, narrow: bool) -> Printed:
     if summary.threshold is not None:
         table.add_column(f"dormant %{_break(narrow)}(τ = {summary.threshold:g})", justify="right")
     for method in score_table.methods:
-        values = [shown(summary.estimates[method][metric], narrow) for metric in summary.metrics]
+        values = [estimate_text(summary.estimates[method][metric], narrow) for metric in summary.metrics]
         dormant = [f"{summary.dormancy[method]:.1f}"] if summary.threshold is not None else []
         table.add_row(
             Text(printable(method)), str(len(score_table.games)), str(len(score_table.seeds[method])), *values, *dormant
@@ -78,7 +78,7 @@ def as_table(summary: Summary, narrow: bool) -> Printed:
     return table
 
 
-def shown(estimate: Estimate, narrow: bool) -> str:
+def estimate_text(estimate: Estimate, narrow: bool) -> str:
     """ "0.42 [0.31, 0.55]", or the value alone where there is no interval."""
     if estimate.low is None or estimate.high is None:
         return number(estimate.value)
@@ -103,8 +103,8 @@ def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
         "seeds": " ".join(map(str, score_table.seeds[method])),
     }
     for metric in summary.metrics:
-        found = summary.estimates[method][metric]
-        row |= {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high}
+        estimate = summary.estimates[method][metric]
+        row |= {metric: estimate.value, f"{metric}_low": estimate.low, f"{metric}_high": estimate.high}
     row |= {"dormant_percent": summary.dormancy.get(method), "dormant_threshold": summary.threshold}
     row |= {"confidence": summary.resampling.confidence, "repetitions": summary.resampling.repetitions}
     row |= {"interval": summary.resampling.method, "games_resampled": summary.resampling.tasks}

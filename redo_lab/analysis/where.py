@@ -17,7 +17,7 @@ from redo_lab.config import nearest
 TOKEN = re.compile(
     r"""\s*(?:(?P<operator><=|>=|!=|=|<|>|~|&|\||!|\(|\))|(?P<quoted>'[^']*'|"[^"]*")|(?P<word>[^\s=!<>~&|()'"]+))"""
 )
-COMPARED: dict[str, Callable[[pl.Expr, float | str], pl.Expr]] = {
+COMPARISONS: dict[str, Callable[[pl.Expr, float | str], pl.Expr]] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -28,10 +28,10 @@ COMPARED: dict[str, Callable[[pl.Expr, float | str], pl.Expr]] = {
 def parse(text: str, runs: pl.DataFrame) -> pl.Expr:
     """`text` as a condition on the rows of `runs`; ValueError in one line if it can't be understood."""
     parser = _Parser(text, runs)
-    found = parser.either()
+    condition = parser.either()
     if parser.at < len(parser.tokens):
         raise parser.wrong("expected & or |")
-    return found
+    return condition
 
 
 class _Parser:
@@ -52,54 +52,54 @@ class _Parser:
             place = match.end()
 
     def either(self) -> pl.Expr:
-        found = self.both()
-        while self._took("|"):
-            found |= self.both()
-        return found
+        condition = self.both()
+        while self._accept("|"):
+            condition |= self.both()
+        return condition
 
     def both(self) -> pl.Expr:
-        found = self.one()
-        while self._took("&"):
-            found &= self.one()
-        return found
+        condition = self.one()
+        while self._accept("&"):
+            condition &= self.one()
+        return condition
 
     def one(self) -> pl.Expr:
-        if self._took("!"):
+        if self._accept("!"):
             return ~self.one()
-        if self._took("("):
-            found = self.either()
-            if not self._took(")"):
+        if self._accept("("):
+            condition = self.either()
+            if not self._accept(")"):
                 raise self.wrong("a bracket is not closed")
-            return found
+            return condition
         name = self._word("the name of a column")
         if name not in self.runs.columns:
             raise ValueError(f"--where '{self.text}': no column '{name}', {nearest(name, self.runs.columns)}")
         if self.at == len(self.tokens) or self.tokens[self.at][0] != "operator":
             raise self.wrong(f"expected =, !=, <, <=, >, >= or ~ after {name}")
-        compared = self.tokens[self.at][1]
+        comparison = self.tokens[self.at][1]
         self.at += 1
         quoted = self.at < len(self.tokens) and self.tokens[self.at][0] == "quoted"
-        return self._comparison(name, compared, self._word("a value"), quoted)
+        return self._comparison(name, comparison, self._word("a value"), quoted)
 
     def wrong(self, what: str) -> ValueError:
         place = self.tokens[self.at][2] + 1 if self.at < len(self.tokens) else len(self.text) + 1
         return ValueError(f"--where '{self.text}': {what} at character {place}")
 
-    def _comparison(self, name: str, compared: str, word: str, quoted: bool) -> pl.Expr:
+    def _comparison(self, name: str, comparison: str, word: str, quoted: bool) -> pl.Expr:
         column = pl.col(name)
-        if word == "null" and not quoted and compared in ("=", "!="):
-            return column.is_null() if compared == "=" else column.is_not_null()
-        if compared == "~":
+        if word == "null" and not quoted and comparison in ("=", "!="):
+            return column.is_null() if comparison == "=" else column.is_not_null()
+        if comparison == "~":
             return column.cast(pl.String).str.contains(word, literal=True).fill_null(value=False)
         value = self._value(name, word)
-        if compared == "=":
+        if comparison == "=":
             return column.eq_missing(value)
-        if compared == "!=":
+        if comparison == "!=":
             return column.ne_missing(value)
-        if compared not in COMPARED:
+        if comparison not in COMPARISONS:
             self.at -= 2
             raise self.wrong(f"expected =, !=, <, <=, >, >= or ~ after {name}")
-        return COMPARED[compared](column, value).fill_null(value=False)
+        return COMPARISONS[comparison](column, value).fill_null(value=False)
 
     def _value(self, name: str, word: str) -> float | str | bool:
         kind = self.runs[name].dtype
@@ -114,8 +114,8 @@ class _Parser:
         except ValueError as error:
             raise ValueError(f"--where '{self.text}': {name} is a number, got '{word}'") from error
 
-    def _took(self, wanted: str) -> bool:
-        if self.at < len(self.tokens) and self.tokens[self.at][:2] == ("operator", wanted):
+    def _accept(self, symbol: str) -> bool:
+        if self.at < len(self.tokens) and self.tokens[self.at][:2] == ("operator", symbol):
             self.at += 1
             return True
         return False

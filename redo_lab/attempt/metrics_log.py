@@ -15,7 +15,7 @@ Sink = Callable[[Sequence[Row]], None]
 
 
 class NonFinite(Exception):
-    """Something measured is NaN or infinite: training has diverged."""
+    """A measurement is NaN or infinite: training has diverged."""
 
 
 class MetricsLog(Journal):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from redo_lab.types import Progress
 
 TRAINING = "training"
-KEPT = 0.8
-"""Of the average, at each refresh that was training all through: it follows changes within about ten of them."""
+MEMORY = 0.8
+"""The weight of the average so far, at a refresh that was all training: it follows changes within about ten of them."""
 
 
 class Pace:
-    """Is told of every step, in seconds of a clock of its caller's."""
+    """Measures the rate of a run from its steps; times are seconds of a clock that the caller reads."""
 
     def __init__(self) -> None:
         self._last: tuple[float, int] | None = None
@@ -41,8 +41,8 @@ class Pace:
         """The rate takes in the steps since the last call."""
         trained, other = self._new_seconds, self._new_other_seconds
         if trained > 0:
-            newest, kept = self._new_done / trained, KEPT ** (trained / (trained + other))
-            self._smoothed = newest if self._smoothed is None else kept * self._smoothed + (1 - kept) * newest
+            newest, weight = self._new_done / trained, MEMORY ** (trained / (trained + other))
+            self._smoothed = newest if self._smoothed is None else weight * self._smoothed + (1 - weight) * newest
         self._training_seconds += trained
         self._other_seconds += other
         self._new_seconds, self._new_done, self._new_other_seconds = 0.0, 0, 0.0

@@ -30,7 +30,7 @@ LOG = logging.getLogger("redo_lab")
 
 
 class Reported(Protocol):
-    """What a study says of itself."""
+    """What a study reports about itself."""
 
     def progress(self) -> Progress: ...
     def clocks(self) -> Counters: ...
@@ -38,7 +38,7 @@ class Reported(Protocol):
 
 
 class Reporter:
-    """Writes status.json from the moment it is made until `end`."""
+    """Writes status.json from its construction until `end`."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class Reporter:
         lease: Lease,
         device: str | None = None,
     ) -> None:
-        """total: the length of the run in `unit`s. The lease is renewed with every writing of the status, which it
-        forbids once it is lost."""
+        """total: the length of the run in `unit`s. Every write of the status renews the lease;
+        once that is lost, nothing is written."""
         self.config = config
         self.directory = directory
         self.record = record

@@ -58,9 +58,9 @@ class Attempt:
         self.study: Study | None = None
         self.versions = {**versions(), "commit": code_version()["commit"]}
         self.checkpoints = Checkpoints(directory / "checkpoint", config.checkpoint.keep, guard=lease.check)
-        self.found = self.checkpoints.newest()
-        self.checkpoints.rewind(self.found.manifest.number if self.found else None)
-        self.record = Record(directory, _offsets(self.found.manifest.facts) if self.found else None)
+        self.newest = self.checkpoints.newest()
+        self.checkpoints.rewind(self.newest.manifest.number if self.newest else None)
+        self.record = Record(directory, _offsets(self.newest.manifest.facts) if self.newest else None)
         self.log = MetricsLog([self.record.append, tracker.log])
         self.checkpointer = self._checkpointer(self.checkpoints)
         self.reporter = Reporter(
@@ -78,7 +78,7 @@ class Attempt:
     @property
     def first_step(self) -> int:
         """How far the run was when this attempt began."""
-        return self.found.manifest.number if self.found else 0
+        return self.newest.manifest.number if self.newest else 0
 
     def run(self, start: Start) -> State:
         """How the attempt ended; everything is on disk, and the status says it."""
@@ -112,15 +112,15 @@ class Attempt:
 
     def _train(self, start: Start) -> State:
         study = self.study = start(self.log)
-        if self.found is not None:
-            bulk_is_missing = self.checkpointer.restore(study, self.found, self.device)
+        if self.newest is not None:
+            bulk_is_missing = self.checkpointer.restore(study, self.newest, self.device)
             progress = study.progress()
             LOG.info("continuing at %d %s", progress.done, progress.unit)
-            # The last checkpoint of a run has no bulk, and one that died before it said `finished` needs none.
+            # The last checkpoint of a run has no bulk, and one that died before its status was `finished` needs none.
             if bulk_is_missing and 0 < progress.done < progress.total:
                 LOG.warning("the checkpoint has no replay (checkpoint.replay=false): the run goes on, but not exactly")
                 study.lose_bulk()
-            self.found = None
+            self.newest = None
         try:
             for _ in study.steps():
                 self.reporter.tick(study)
@@ -135,7 +135,7 @@ class Attempt:
         except NonFinite:
             self._save_for_inspection(study)
             raise
-        # The replay has served; the trained networks stay.
+        # The replay is not needed any more; the trained networks stay.
         self.checkpointer.save(study, bulk=False)
         self.checkpointer.finish()
         return State.FINISHED
@@ -160,7 +160,7 @@ class Attempt:
 def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
     """The status is `failed` if the attempt at `run` can't begin.
 
-    CheckpointError if that is for what an earlier attempt has left in `directory`.
+    CheckpointError if the reason is a file of an earlier attempt in `directory`.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Being asked to stop: the first signal ends a run at the next step, a Ctrl-C after it at once.
+"""Requests to stop: the first signal ends a run at the next step, a Ctrl-C after it at once.
 
 So does a SIGTERM after it, if no step comes: the environment hangs.
 """
@@ -24,7 +24,7 @@ GRACE_SECONDS = 20.0
 
 
 class Stopped(Exception):
-    """Raised by `Stop.check` in the run that was asked to stop."""
+    """Raised by `Stop.check` in the run that is to stop."""
 
 
 class Stop:
@@ -32,7 +32,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.state: State | None = None
-        self._asked = 0.0
+        self._signal_time = 0.0
         self._obeyed = False
 
     def check(self) -> None:
@@ -44,14 +44,14 @@ class Stop:
     def note(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         if self.state is None:
-            self.state, self._asked = ENDINGS[signal.Signals(number)], time.monotonic()
+            self.state, self._signal_time = ENDINGS[signal.Signals(number)], time.monotonic()
         elif number == signal.SIGINT or (number == signal.SIGTERM and self._hangs()):
             # Schedulers send USR2 and then TERM, to every process, more than once: only a person is impatient.
             raise KeyboardInterrupt
 
     def _hangs(self) -> bool:
-        """Whether the run has taken no step since it was asked, for GRACE_SECONDS: its environment hangs, maybe."""
-        return not self._obeyed and time.monotonic() - self._asked >= GRACE_SECONDS
+        """Whether the run has taken no step in GRACE_SECONDS since the signal: maybe its environment hangs."""
+        return not self._obeyed and time.monotonic() - self._signal_time >= GRACE_SECONDS
 
 
 @contextmanager

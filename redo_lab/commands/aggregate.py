@@ -37,8 +37,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
+    from redo_lab.analysis.figures.automatic import drawings
     from redo_lab.analysis.figures.base import Source, save
-    from redo_lab.analysis.figures.unasked import drawings
     from redo_lab.analysis.recipes import of_aggregate
     from redo_lab.analysis.summary import summary_of, write_csv
 

@@ -32,8 +32,8 @@ class Atari(Env):
     `Step.game_return` spans the lives. In evaluation it ends no episode, but empties the stack all the same.
 
     As in Dopamine, a screen is fetched only after one of the last two frames of a skip, and only if nothing ended on
-    that frame. The observation on which a game or a life ends is therefore made, in whole or in part, of the screens of
-    the step before; a new game starts with its first screen and an empty one.
+    that frame. The observation on which a game or a life ends therefore shows, in whole or in part, the screens of the
+    step before; a new game starts with its first screen and an empty one.
     """
 
     @dataclass
@@ -93,7 +93,7 @@ class Atari(Env):
         self._screens = [np.zeros((height, width), np.uint8) for _ in range(2)]
         self._stack = np.zeros(self.spec.obs_shape, np.uint8)
         self._before_game = self._ale.cloneState(include_rng=True)
-        self._asked: bytearray | None = None
+        self._frame_actions: bytearray | None = None
         self._lives = 0
         self._game_env_steps = 0
         self._game_return = 0.0
@@ -133,12 +133,12 @@ class Atari(Env):
         """All that the future depends on; another environment of the same config continues from it bit for bit.
 
         What ALE 0.12 saves lacks the action that may stick, and of the screen its memory, its sprites and whether a
-        frame is half drawn (ALE's pull requests 732 and 739). So the game so far is kept: ALE before it, and the action
-        asked for on each frame.
+        frame is half drawn (ALE's pull requests 732 and 739). So the state has the game so far: ALE before it, and the
+        action of each frame.
         """
         return {
             "before_game": self._before_game.serialize(),
-            "asked": None if self._asked is None else bytes(self._asked),
+            "asked": None if self._frame_actions is None else bytes(self._frame_actions),
             "generator": self._generator.bit_generator.state,
             "emulator": self._ale.cloneState(include_rng=True).serialize(),
             "screens": np.stack(self._screens),
@@ -167,13 +167,13 @@ class Atari(Env):
         self._game_goes_on = state["game_goes_on"]
         self._episode_over = state["episode_over"]
 
-    def _replay(self, before_game: bytes, asked: bytes | None) -> None:
+    def _replay(self, before_game: bytes, frame_actions: bytes | None) -> None:
         self._before_game = ale_py.ALEState(before_game)
         self._ale.restoreState(self._before_game)
-        self._asked = None if asked is None else bytearray(asked)
-        if asked is not None:
+        self._frame_actions = None if frame_actions is None else bytearray(frame_actions)
+        if frame_actions is not None:
             self._ale.reset_game()
-            for action in asked:
+            for action in frame_actions:
                 self._ale.act(action)
 
     def _start_game(self) -> None:
@@ -188,26 +188,26 @@ class Atari(Env):
 
     def _reset_emulator(self) -> None:
         self._before_game = self._ale.cloneState(include_rng=True)
-        self._asked = bytearray()
+        self._frame_actions = bytearray()
         self._ale.reset_game()
         self._lives = self._ale.lives()
 
     def _play_noops(self, frames: int) -> None:
-        assert self._asked is not None
+        assert self._frame_actions is not None
         for _ in range(frames):
             self._ale.act(ale_py.Action.NOOP)
-            self._asked.append(ale_py.Action.NOOP.value)
+            self._frame_actions.append(ale_py.Action.NOOP.value)
         if self._ale.game_over():
             self._reset_emulator()
 
     def _repeat(self, action: ale_py.Action) -> tuple[float, bool, bool]:
         """Raw reward, whether the game is over, whether a life was lost where that matters."""
-        assert self._asked is not None
+        assert self._frame_actions is not None
         reward, game_over, life_lost = 0.0, False, False
         first_fetched = self._config.frame_skip - 2
         for frame in range(self._config.frame_skip):
             reward += self._ale.act(action)
-            self._asked.append(action.value)
+            self._frame_actions.append(action.value)
             game_over = self._ale.game_over()
             if self._config.terminal_on_life_loss:
                 lives = self._ale.lives()

@@ -50,8 +50,10 @@ class GymnasiumEnv(Env):
         timeout_seconds: float | None = None
 
         def __post_init__(self) -> None:
-            known = [name for name in gymnasium.registry if "/" not in name]
-            require(self.env_id in known, f"no Gymnasium environment '{self.env_id}': {nearest(self.env_id, known)}")
+            options = [name for name in gymnasium.registry if "/" not in name]
+            require(
+                self.env_id in options, f"no Gymnasium environment '{self.env_id}': {nearest(self.env_id, options)}"
+            )
             require(
                 self.max_episode_env_steps >= 1, f"max_episode_env_steps must be ≥ 1, got {self.max_episode_env_steps}"
             )
@@ -69,8 +71,8 @@ class GymnasiumEnv(Env):
     def games(cls, node: Mapping[str, Any]) -> dict[str, str]:
         """halfcheetah → HalfCheetah: all that Gymnasium has of the suite in that version, with `env.game`."""
         suite, version = f"gymnasium.envs.{node['suite']}", str(node["version"])
-        known = (spec for spec in gymnasium.registry.values() if str(spec.entry_point).startswith(suite))
-        return {spec.name.lower(): spec.name for spec in known if f"v{spec.version}" == version}
+        specs = (spec for spec in gymnasium.registry.values() if str(spec.entry_point).startswith(suite))
+        return {spec.name.lower(): spec.name for spec in specs if f"v{spec.version}" == version}
 
     @classmethod
     def spec_of(cls, config: Config) -> EnvSpec:
@@ -109,9 +111,10 @@ class GymnasiumEnv(Env):
 
         ValueError where the environment keeps what we can't save (a Box2D world).
         """
-        kept = {name: value for name, value in vars(self._env).items() if name not in {*CONSTANT, "data", "_np_random"}}
+        others = {*CONSTANT, "data", "_np_random"}
+        attributes = {name: value for name, value in vars(self._env).items() if name not in others}
         return {
-            "attributes": {name: _plain(value, f"{self._config.env_id}: {name}") for name, value in kept.items()},
+            "attributes": {name: _plain(value, f"{self._config.env_id}: {name}") for name, value in attributes.items()},
             "physics": _physics(self._env) if hasattr(self._env, "data") else None,
             "generator": self._env.np_random.bit_generator.state,
             "game_env_steps": self._game_env_steps,
@@ -164,17 +167,17 @@ def _from_plain(value: Any) -> Any:
 @functools.cache
 def _spec(env_id: str) -> EnvSpec:
     env = _make(env_id)
-    seen, played = env.observation_space, env.action_space
-    if not isinstance(seen, spaces.Box) or len(seen.shape) != 1:
-        raise ConfigError(f"{env_id}: observations must be a vector of numbers, got {seen}")
+    observation_space, action_space = env.observation_space, env.action_space
+    if not isinstance(observation_space, spaces.Box) or len(observation_space.shape) != 1:
+        raise ConfigError(f"{env_id}: observations must be a vector of numbers, got {observation_space}")
     actions: Discrete | Box
-    if isinstance(played, spaces.Discrete) and played.start == 0:
-        actions = Discrete(int(played.n))
-    elif isinstance(played, spaces.Box) and len(played.shape) == 1:
-        actions = Box(tuple(map(float, played.low)), tuple(map(float, played.high)))
+    if isinstance(action_space, spaces.Discrete) and action_space.start == 0:
+        actions = Discrete(int(action_space.n))
+    elif isinstance(action_space, spaces.Box) and len(action_space.shape) == 1:
+        actions = Box(tuple(map(float, action_space.low)), tuple(map(float, action_space.high)))
     else:
-        raise ConfigError(f"{env_id}: actions must be discrete or a vector of numbers, got {played}")
-    return EnvSpec(seen.shape, 1, np.float32, actions, frame_skip=getattr(env, "frame_skip", 1))
+        raise ConfigError(f"{env_id}: actions must be discrete or a vector of numbers, got {action_space}")
+    return EnvSpec(observation_space.shape, 1, np.float32, actions, frame_skip=getattr(env, "frame_skip", 1))
 
 
 def _make(env_id: str) -> gymnasium.Env[Any, Any]:
@@ -188,9 +191,9 @@ def _make(env_id: str) -> gymnasium.Env[Any, Any]:
 
 @contextmanager
 def _quiet_about_age() -> Iterator[None]:
-    """Drops two messages that a user can do nothing about, and no other.
+    """Drops two warnings that a user can do nothing about, and no other.
 
-    Gymnasium calls the -v4 environments out of date, which is why they are asked for; MuJoCo calls an attribute of
+    Gymnasium calls the -v4 environments out of date, which is why a config names them; MuJoCo calls an attribute of
     Gymnasium's half_cheetah.xml deprecated, and would also write that to MUJOCO_LOG.TXT in the working directory.
     """
     messages: list[str] = []

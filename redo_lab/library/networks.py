@@ -43,12 +43,12 @@ def recycle(
     without readers are left alone. The draws come from `generator`, or from a fresh one that torch's seeds.
     """
     declared = [layer for layer in (declare(model) if layers is None else layers) if layer.readers]
-    chosen = indices([score <= threshold for score in dormancy_scores(declared, lambda: model(inputs))])
+    selection = indices([score <= threshold for score in dormancy_scores(declared, lambda: model(inputs))])
     if generator is None:
         device = declared[0].layer.weight.device
         generator = torch.Generator(device).manual_seed(torch.initial_seed())
     listed = [optimizers] if isinstance(optimizers, torch.optim.Optimizer) else list(optimizers)
     surgery = Surgery(Incoming.init, Outgoing.zero, reset_moments=True, step_count=StepCount.keep)
-    operate(declared, chosen, listed, surgery, generator)
-    counts = {layer.name: neurons.numel() for layer, neurons in zip(declared, chosen, strict=True)}
+    operate(declared, selection, listed, surgery, generator)
+    counts = {layer.name: neurons.numel() for layer, neurons in zip(declared, selection, strict=True)}
     return {**counts, "total": sum(counts.values())}

@@ -1,4 +1,4 @@
-"""What every network is made of: activations, initialisers and widths by name."""
+"""The parts of every network: activations, norms, initialisers and widths."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Hooks:
 
     @contextmanager
     def watching(self, networks: Sequence[Network]) -> Iterator[None]:
-        """Around the forward pass of a loss: the activations of the `networks` that it trains go to who wants them.
+        """Around the forward pass of a loss: the interventions that watch get the activations of its `networks`.
 
         They come from that pass, not from a second one. Modules' hooks don't fire in a graph compiled before.
         """
@@ -72,4 +72,4 @@ def _metric(name: str, network: Network) -> str:
 
 
 NO_HOOKS = Hooks()
-"""Of an update in which nobody intervenes."""
+"""For an update without interventions."""

@@ -12,12 +12,12 @@ from redo_lab.neurons.layers import HiddenLayer, Reader
 
 
 @contextmanager
-def watching(layers: Sequence[HiddenLayer], seen: Callable[[int, Tensor], None]) -> Iterator[None]:
-    """Within the context, `seen(index, h)` is called with every output h of every layer's activation."""
+def watching(layers: Sequence[HiddenLayer], callback: Callable[[int, Tensor], None]) -> Iterator[None]:
+    """Within the context, `callback(index, h)` gets every output h of every layer's activation."""
 
     def hook(index: int) -> Callable[[nn.Module, object, Tensor], None]:
         def call(module: nn.Module, inputs: object, output: Tensor) -> None:
-            seen(index, output)
+            callback(index, output)
 
         return call
 
@@ -32,10 +32,10 @@ def watching(layers: Sequence[HiddenLayer], seen: Callable[[int, Tensor], None])
 @torch.no_grad()
 def activations(layers: Sequence[HiddenLayer], forward: Callable[[], object]) -> list[Tensor]:
     """The outputs h of each layer during one `forward()`: [N, neurons] or [N, neurons, H, W]."""
-    found: dict[int, Tensor] = {}
-    with watching(layers, lambda index, h: found.__setitem__(index, h)):
+    outputs: dict[int, Tensor] = {}
+    with watching(layers, lambda index, h: outputs.__setitem__(index, h)):
         forward()
-    return [found[i] for i in range(len(layers))]
+    return [outputs[i] for i in range(len(layers))]
 
 
 def mean_magnitude(h: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Recycling, written once: new incoming weights, outgoing weights silenced, optimizer state to match.
 
-Everything happens in place on the parameters found through the declaration, so compiled graphs and optimizers keep
-working. Draws are made for the chosen neurons only: drawing whole weights costs more than the rest together on a CPU.
+Everything happens in place on the parameters that the declaration names, so compiled graphs and optimizers keep
+working. Weights are drawn for the selected neurons only: on a CPU drawing whole layers costs more than all the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from redo_lab.types import Metrics
 
 
 class Incoming(Enum):
-    """init: as at construction; scaled: the same, rows scaled to the mean norm of those not chosen (appendix C.2)."""
+    """init: as at construction; scaled: the same, rows scaled to the mean norm of the other neurons (appendix C.2)."""
 
     init = "init"
     scaled = "scaled"
@@ -55,7 +55,7 @@ class Redraws:
 
 @dataclass
 class Surgery(Redraws):
-    """How a chosen neuron is renewed. `reset_moments` zeroes both Adam moments wherever a weight was replaced."""
+    """How a selected neuron is renewed. `reset_moments` zeroes both Adam moments wherever a weight was replaced."""
 
     incoming: Incoming
     outgoing: Outgoing
@@ -76,29 +76,29 @@ def lowest(values: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return lot[values[lot].topk(count, largest=False).indices]
 
 
-def recycled_metrics(name: str, layers: Sequence[HiddenLayer], chosen: Sequence[Tensor]) -> Metrics:
+def recycled_metrics(name: str, layers: Sequence[HiddenLayer], selection: Sequence[Tensor]) -> Metrics:
     """How many neurons of each layer, and in total: <name>/recycled_<layer>, <name>/recycled_total."""
-    counts = [neurons.numel() for neurons in chosen]
+    counts = [neurons.numel() for neurons in selection]
     names = [f"{name}/recycled_{layer.name}" for layer in layers]
-    values = torch.tensor([*counts, sum(counts)], device=chosen[0].device)
+    values = torch.tensor([*counts, sum(counts)], device=selection[0].device)
     return dict(zip([*names, f"{name}/recycled_total"], values.unbind(), strict=True))
 
 
 @torch.no_grad()
 def recycle(
     layers: Sequence[HiddenLayer],
-    chosen: Sequence[Tensor],
+    selection: Sequence[Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     surgery: Surgery,
     generator: torch.Generator,
 ) -> None:
-    """The `chosen` neurons (int64 indices, one tensor a layer) have fresh incoming weights and silent outgoing ones.
+    """The neurons of `selection` (int64 indices a layer) have fresh incoming weights and silent outgoing ones.
 
     Where the layer has a norm, their gain is 1 and their offset 0; the others change by what the norm's statistics do.
     All incoming weights come first and all outgoing ones second: where a recycled neuron's row meets another's column,
-    the outgoing value stands (as in the authors' code). Layers whose choice is empty are not touched.
+    the outgoing value stands (as in the authors' code). Layers of which no neuron is selected are not touched.
     """
-    touched = [(layer, neurons) for layer, neurons in zip(layers, chosen, strict=True) if neurons.numel()]
+    touched = [(layer, neurons) for layer, neurons in zip(layers, selection, strict=True) if neurons.numel()]
     for layer, neurons in touched:
         _renew_incoming(layer, neurons, optimizers, surgery, generator)
     for layer, neurons in touched:
@@ -166,13 +166,13 @@ def _mean_norm_of_others(weight: Tensor, neurons: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fold_outgoing(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor], means: Sequence[Tensor]) -> None:
-    """Every reader's bias has taken over what the `chosen` neurons add to it at their `means` (one a chosen neuron).
+def fold_outgoing(layers: Sequence[HiddenLayer], selection: Sequence[Tensor], means: Sequence[Tensor]) -> None:
+    """Every reader's bias has taken over what the neurons of `selection` add to it at their `means` (one a neuron).
 
     Exact for the mean of a dense layer's input. A feature map counts with its mean at every position: where it was
     flattened or is convolved that is exact for a constant map, and a convolution's zero padding is left out.
     """
-    for layer, neurons, mean in zip(layers, chosen, means, strict=True):
+    for layer, neurons, mean in zip(layers, selection, means, strict=True):
         if not neurons.numel():
             continue
         for reader in layer.readers:
@@ -183,9 +183,9 @@ def fold_outgoing(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor], means
 
 
 @torch.no_grad()
-def silence(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor]) -> None:
-    """All incoming weights, biases, gains, offsets and outgoing weights of the `chosen` neurons are 0."""
-    for layer, neurons in zip(layers, chosen, strict=True):
+def silence(layers: Sequence[HiddenLayer], selection: Sequence[Tensor]) -> None:
+    """All incoming weights, biases, gains, offsets and outgoing weights of the neurons of `selection` are 0."""
+    for layer, neurons in zip(layers, selection, strict=True):
         for part in (*_incoming(layer), *_outgoing(layer)):
             part.of(part.parameter).index_fill_(part.dim, neurons, 0)
 
@@ -193,12 +193,12 @@ def silence(layers: Sequence[HiddenLayer], chosen: Sequence[Tensor]) -> None:
 @torch.no_grad()
 def forget(
     layers: Sequence[HiddenLayer],
-    chosen: Sequence[Tensor],
+    selection: Sequence[Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     how: Forgetting,
 ) -> None:
-    """The optimizers' state of all weights of the `chosen` neurons, incoming and outgoing, is as `how` says."""
-    for layer, neurons in zip(layers, chosen, strict=True):
+    """The optimizers' state of all weights of these neurons, incoming and outgoing, is as `how` says."""
+    for layer, neurons in zip(layers, selection, strict=True):
         for part in (*_incoming(layer), *_outgoing(layer)) if neurons.numel() else ():
             _forget(part, neurons, optimizers, how)
 
@@ -247,7 +247,7 @@ def forget_all(parameter: Tensor, optimizers: Sequence[torch.optim.Optimizer], h
 
 
 def optimizer_states(parameter: Tensor, optimizers: Sequence[torch.optim.Optimizer]) -> Iterator[dict[str, Tensor]]:
-    """The state that each optimizer keeps of `parameter`, found by the parameter itself."""
+    """The state that each optimizer has of `parameter`, looked up by the parameter itself."""
     for optimizer in optimizers:
         if parameter in optimizer.state:
             yield optimizer.state[parameter]

@@ -20,7 +20,7 @@ class Norms(Probe[Learner]):
     """The mean 2-norm of each layer's features, and 2-norms of parameters, their gradient and their last change.
 
     The gradient is what the last update left in `.grad`; the change is against a copy taken after the update before,
-    so it has in it what a recycler did in between. State: that copy, held only between those two updates.
+    so it includes what a recycler did in between. State: that copy, held only between those two updates.
     """
 
     @dataclass
@@ -74,15 +74,15 @@ class Norms(Probe[Learner]):
 def parameters(layers: Sequence[HiddenLayer]) -> dict[str, list[nn.Parameter]]:
     """Weights and biases of each layer, its norm's included.
 
-    Those of each network and in total have also those of the output layers that read the layers.
+    The groups of a network and the total have also those of the output layers that read the layers.
     """
-    found = {}
+    by_group = {}
     for name, members in groups(layers).items():
         modules: dict[nn.Module, None] = dict.fromkeys(module for i in members for module in layers[i].modules())
         if name not in {layer.name for layer in layers}:
             modules |= dict.fromkeys(reader.layer for i in members for reader in layers[i].readers)
-        found[name] = [parameter for module in modules for parameter in module.parameters()]
-    return found
+        by_group[name] = [parameter for module in modules for parameter in module.parameters()]
+    return by_group
 
 
 def gradient(parameter: nn.Parameter) -> Tensor:

@@ -43,11 +43,11 @@ class Utility(Enum):
 
 @dataclass
 class Neurons:
-    """What is known of a layer's neurons. Tensors [neurons] live on the device, the rest on the host.
+    """The statistics of a layer's neurons. Tensors [neurons] live on the device, the rest on the host.
 
-    born: the update at which a neuron was made; its age is the number of updates since. young: (update, how many) of
-    those made lately, so that the number of mature neurons is known without asking the device. owed: replacements
-    due, a fraction included.
+    born: the update at which a neuron began; its age is the number of updates since. young: (update, how many) of the
+    neurons that began lately, so that counting the mature ones needs no copy from the device. owed: replacements due,
+    a fraction included.
     """
 
     utility: Tensor
@@ -62,8 +62,8 @@ class Neurons:
         return Neurons(utility, mean, born, list(self.young), self.owed)
 
     @classmethod
-    def made(cls, neurons: int, update: int, device: torch.device) -> Neurons:
-        """`neurons` neurons of which nothing is known yet."""
+    def fresh(cls, neurons: int, update: int, device: torch.device) -> Neurons:
+        """`neurons` neurons without any statistics yet."""
         zeros = torch.zeros(neurons, device=device)
         return cls(zeros, zeros.clone(), torch.full((neurons,), update, device=device), [(update, neurons)], 0.0)
 
@@ -71,9 +71,9 @@ class Neurons:
 class ContinualBackprop(Recycler):
     """After every update, `replacement_rate` of each layer's mature neurons, the least useful, are replaced.
 
-    A neuron replaced has fresh incoming weights and silent outgoing ones; the readers' biases have taken over its mean
+    A replaced neuron has fresh incoming weights and silent outgoing ones; the readers' biases have taken over its mean
     contribution. Activations come from a batch of the recycler's own, not from the training batch: hooks don't fire
-    in a compiled update, and one more forward pass is what that costs.
+    in a compiled update. The price is one more forward pass.
     """
 
     @dataclass
@@ -99,28 +99,28 @@ class ContinualBackprop(Recycler):
         self.name = name
         self.generator = generator
         self.surgery = Surgery(Incoming.init, Outgoing.zero, config.reset_moments, config.step_count)
-        self._known: dict[str, Neurons] = {}
+        self._neurons: dict[str, Neurons] = {}
 
     @torch.no_grad()
     def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
-        """Utilities include a new batch, and what is owed has been replaced; returns the counts where it was any."""
+        """Utilities include a new batch, and the neurons owed are replaced; returns the counts where there are any."""
         layers = [layer for layer in learner.hidden_layers() if layer.readers]
         batch = sample(self.config.batch_size)
         outputs = activations(layers, lambda: learner.forward(batch))
-        known = [self._of(layer, counters.updates, h.device) for layer, h in zip(layers, outputs, strict=True)]
-        for layer, neurons, h in zip(layers, known, outputs, strict=True):
+        records = [self._of(layer, counters.updates, h.device) for layer, h in zip(layers, outputs, strict=True)]
+        for layer, neurons, h in zip(layers, records, outputs, strict=True):
             self._observe(layer, neurons, h, counters.updates)
-        counts = [self._owed(neurons, counters.updates) for neurons in known]
+        counts = [self._owed(neurons, counters.updates) for neurons in records]
         if not any(counts):
             return {}
-        chosen = [self._choose(neurons, n, counters.updates) for neurons, n in zip(known, counts, strict=True)]
-        self._replace(layers, known, chosen, learner.optimizers, counters.updates)
-        return recycled_metrics(self.name, layers, chosen)
+        selection = [self._choose(neurons, n, counters.updates) for neurons, n in zip(records, counts, strict=True)]
+        self._replace(layers, records, selection, learner.optimizers, counters.updates)
+        return recycled_metrics(self.name, layers, selection)
 
     def _of(self, layer: HiddenLayer, update: int, device: torch.device) -> Neurons:
-        if layer.name not in self._known:
-            self._known[layer.name] = Neurons.made(layer.neurons, update - 1, device)
-        return self._known[layer.name]
+        if layer.name not in self._neurons:
+            self._neurons[layer.name] = Neurons.fresh(layer.neurons, update - 1, device)
+        return self._neurons[layer.name]
 
     def _observe(self, layer: HiddenLayer, neurons: Neurons, h: Tensor, update: int) -> None:
         neurons.mean.lerp_(mean_output(h), 1 - self.config.decay)
@@ -151,15 +151,15 @@ class ContinualBackprop(Recycler):
     def _replace(
         self,
         layers: Sequence[HiddenLayer],
-        known: Sequence[Neurons],
-        chosen: Sequence[Tensor],
+        records: Sequence[Neurons],
+        selection: Sequence[Tensor],
         optimizers: Sequence[torch.optim.Optimizer],
         update: int,
     ) -> None:
-        means = [(k.mean / self._correction(k, update))[index] for k, index in zip(known, chosen, strict=True)]
-        fold_outgoing(layers, chosen, means)
-        recycle(layers, chosen, optimizers, self.surgery, self.generator)
-        for neurons, index in zip(known, chosen, strict=True):
+        means = [(k.mean / self._correction(k, update))[index] for k, index in zip(records, selection, strict=True)]
+        fold_outgoing(layers, selection, means)
+        recycle(layers, selection, optimizers, self.surgery, self.generator)
+        for neurons, index in zip(records, selection, strict=True):
             neurons.utility.index_fill_(0, index, 0)
             neurons.mean.index_fill_(0, index, 0)
             neurons.born.index_fill_(0, index, update)
@@ -167,12 +167,12 @@ class ContinualBackprop(Recycler):
                 neurons.young.append((update, index.numel()))
 
     def state_dict(self) -> dict[str, Any]:
-        """The recycling generator and, a layer, what is known of its neurons."""
-        known = {name: vars(neurons.to(neurons.utility.device)) for name, neurons in self._known.items()}
-        return {"generator": self.generator.get_state(), "layers": known}
+        """The recycling generator and, for each layer, the statistics of its neurons."""
+        layers = {name: vars(neurons.to(neurons.utility.device)) for name, neurons in self._neurons.items()}
+        return {"generator": self.generator.get_state(), "layers": layers}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from `state`."""
         self.generator.set_state(state["generator"])
         device = self.generator.device
-        self._known = {name: Neurons(**neurons).to(device) for name, neurons in state["layers"].items()}
+        self._neurons = {name: Neurons(**neurons).to(device) for name, neurons in state["layers"].items()}

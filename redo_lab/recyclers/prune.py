@@ -1,4 +1,4 @@
-"""Pruning: neurons found dormant are removed for good (section 3 and Fig. 6, Sokar et al., 2023)."""
+"""Pruning: dormant neurons are removed for good (section 3 and Fig. 6, Sokar et al., 2023)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Prune(Recycler):
 
     Removed means: incoming weights, bias, outgoing weights and their moments are 0. Then h = 0 (every activation here
     maps 0 to 0), so all their gradients are 0 and no optimizer moves them; after each update they are zeroed all the
-    same, against whatever else may have (an L2 pull towards the initial weights).
+    same, as something else may move them (an L2 pull towards the initial weights).
     """
 
     @dataclass

@@ -42,9 +42,9 @@ class ReDo(Recycler):
             return {}
         layers = [layer for layer in learner.hidden_layers() if layer.readers]
         batch = sample(self.config.batch_size)
-        chosen = indices(self.choose(dormancy_scores(layers, lambda: learner.forward(batch))))
-        recycle(layers, chosen, learner.optimizers, self.config, self.generator)
-        return recycled_metrics(self.name, layers, chosen)
+        selection = indices(self.choose(dormancy_scores(layers, lambda: learner.forward(batch))))
+        recycle(layers, selection, learner.optimizers, self.config, self.generator)
+        return recycled_metrics(self.name, layers, selection)
 
     def choose(self, scores: Sequence[Tensor]) -> list[Tensor]:
         """The τ-dormant neurons: score ≤ threshold."""

@@ -69,7 +69,7 @@ class Reset(Recycler):
             return {}
         layers = 0
         for network in learner.networks():
-            touched = list(chosen_layers(network, self.config.layers))
+            touched = list(layers_of(network, self.config.layers))
             for layer, init in touched:
                 _restart(layer, init, self.generator)
                 for parameter in layer.parameters(recurse=False):
@@ -106,8 +106,8 @@ _PARTS: dict[Layers, frozenset[str]] = {
 }
 
 
-def chosen_layers(network: Network, layers: Layers) -> Iterator[tuple[nn.Module, Initialiser]]:
-    """The modules with weights that `layers` means, each with its initialiser."""
+def layers_of(network: Network, layers: Layers) -> Iterator[tuple[nn.Module, Initialiser]]:
+    """The modules with weights that `layers` names, each with its initialiser."""
     inits = {id(hidden.layer): hidden.init for hidden in network.hidden}
     penultimate = {id(module) for module in network.hidden[-1].modules()}
     outputs = {id(layer) for layer in network.outputs()}

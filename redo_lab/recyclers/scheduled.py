@@ -65,9 +65,9 @@ class ScheduledRecycling(Recycler):
         batch = sample(self.config.batch_size)
         outputs = activations(layers, lambda: learner.forward(batch))
         share = cosine_share(self.config.rate, counters.updates, self.config.end_updates)
-        chosen = self.choose(layers, outputs, share)
-        recycle(layers, chosen, learner.optimizers, self.config, self.generator)
-        return recycled_metrics(self.name, layers, chosen)
+        selection = self.choose(layers, outputs, share)
+        recycle(layers, selection, learner.optimizers, self.config, self.generator)
+        return recycled_metrics(self.name, layers, selection)
 
     @torch.no_grad()
     def choose(self, layers: Sequence[HiddenLayer], outputs: Sequence[Tensor], share: float) -> list[Tensor]:

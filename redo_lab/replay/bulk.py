@@ -23,8 +23,8 @@ class Entries(Snapshot):
     oldest: int
 
     def write(self, folder: Path, guard: Callable[[], None]) -> list[PartFile]:
-        written = [segments.write(segment, folder, guard) for segment in self.new]
-        needed = segments.needed([*self.files, *written], self.oldest)
+        new_files = [segments.write(segment, folder, guard) for segment in self.new]
+        needed = segments.needed([*self.files, *new_files], self.oldest)
         return [PartFile(file.name, file.bytes, file.sha256) for file in needed]
 
 

@@ -1,4 +1,4 @@
-"""Whether a full replay fits into the memory that this process may take."""
+"""Whether a full replay fits into the memory that this process may use."""
 
 from __future__ import annotations
 

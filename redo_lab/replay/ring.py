@@ -136,9 +136,9 @@ class Replay:
     def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
         starts = np.empty(0, dtype=np.int64)
         for _ in range(MAX_DRAWS if self.oldest < self._stop else 0):
-            drawn = generator.integers(self.oldest, self._stop, batch_size - len(starts))
-            valid = self._is_start(drawn)
-            starts = np.concatenate((starts, drawn[valid]))
+            candidates = generator.integers(self.oldest, self._stop, batch_size - len(starts))
+            valid = self._is_start(candidates)
+            starts = np.concatenate((starts, candidates[valid]))
             if len(starts) == batch_size:
                 return starts
         every = self.valid_starts()
@@ -190,13 +190,13 @@ class Replay:
         slots = ((newest[:, None] + np.arange(1 - width, 1)) % self.config.capacity).reshape(-1)
         on_gpu = self.device.type == "cuda"
         pinned = torch.empty((len(slots), *stored.shape[1:]), dtype=stored.dtype, pin_memory=True) if on_gpu else None
-        gathered = torch.index_select(stored, 0, torch.from_numpy(slots), out=pinned)
+        window = torch.index_select(stored, 0, torch.from_numpy(slots), out=pinned)
         if missing.any():
-            frames = gathered.numpy().reshape(len(newest), width, -1)
+            frames = window.numpy().reshape(len(newest), width, -1)
             for row in missing.nonzero()[0]:
                 frames[row, : missing[row]] = 0
         channels, *rest = self.spec.frame_shape
-        return gathered.view(len(newest), width * channels, *rest).to(self.device, non_blocking=True)
+        return window.view(len(newest), width * channels, *rest).to(self.device, non_blocking=True)
 
     def _to_device(self, array: NDArray[np.int64] | NDArray[np.float32]) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -129,8 +129,8 @@ def _layout(replay: Replay) -> dict[str, Any]:
 def write(segment: Segment, folder: Path, guard: Callable[[], None] | None = None) -> SegmentFile:
     """`folder` holds the segment's file, whole and on disk, or nothing of it; for a background thread.
 
-    `guard` is asked right before the file appears. Raises OverwrittenError where training was faster, OSError where the
-    disk is full.
+    `guard` is called right before the file appears. Raises OverwrittenError where training was faster, OSError where
+    the disk is full.
     """
     starts = range(segment.first, segment.stop, BLOCK_ENTRIES)
     metadata = zlib.compress(b"".join(array.tobytes() for array in segment.metadata), level=1)

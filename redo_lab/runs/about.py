@@ -1,4 +1,4 @@
-"""What run.json says of a run to who watches many: its names, its length, its axes."""
+"""What run.json says of a run to those who watch many: its names, its length, its axes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redo_lab.runs.reading import printable, read_object, warn_once
 
 FILE_NAME = "run.json"
 OLD_UNIT = "agent steps"
-"""Of runs made when there was no other."""
+"""The unit of old runs, whose run.json names none."""
 
 
 class About(NamedTuple):
@@ -34,7 +34,7 @@ def read(directory: Path) -> About | None:
 
 
 def of(run: Mapping[str, Any]) -> About:
-    """What `run` says, older versions too; ValueError names what is missing or no value of its kind."""
+    """What `run` says, older versions too; ValueError names what is missing or of the wrong type."""
     run_id, axes, total = run.get("run_id"), run.get("axes"), run.get("total", run.get("env_steps"))
     for name, value, kind in (("run_id", run_id, str), ("axes", axes, dict), ("total", total, int)):
         if not isinstance(value, kind):

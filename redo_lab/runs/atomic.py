@@ -49,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes, guard: Callable[[], None] | None = None) -> None:
     """`path` holds `content`; if this raises or the process dies, it holds what it held before (DiskFull: no room).
 
-    `guard` is asked right before the file appears, and may forbid it by raising.
+    `guard` is called right before the file appears, and may forbid it by raising.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     with naming_full_disk(path.parent, len(content)), _gone_on_error(temporary):
@@ -86,7 +86,7 @@ def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
 
 
 def open_append_nofollow(path: Path) -> BufferedWriter:
-    """`path`, made if need be, open at its end; OSError if it is a link or no regular file. What is written appears."""
+    """`path`, created if need be, open at its end; OSError if it is a link or no regular file."""
     return os.fdopen(_descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW), "ab")
 
 

@@ -25,7 +25,7 @@ class Snapshot(Protocol):
     def write(self, folder: Path, guard: Callable[[], None]) -> Sequence[PartFile]:
         """All files that the moment needs, those of earlier checkpoints included; the new ones are in `folder`, synced.
 
-        For a background thread. `guard` is asked right before a file appears. Raises OverwrittenError where the study
+        For a background thread. `guard` is called right before a file appears. Raises OverwrittenError where the study
         was faster.
         """
 
@@ -38,7 +38,7 @@ class Bulk(Protocol):
         """Whether there is nothing to save or to load."""
 
     def capture(self, saved: Sequence[PartFile], *, copied: bool) -> Snapshot:
-        """This moment, of which the files `saved` hold what the last checkpoint saw.
+        """This moment, of which the files `saved` hold what the last checkpoint covered.
 
         copied: nothing is shared with the study, so that the writing can't come too late; slower, and takes memory.
         """

@@ -1,7 +1,7 @@
-"""metrics.csv of many runs, fast: each is kept as Parquet beside the user's other caches until it changes.
+"""metrics.csv of many runs, fast: each has a copy as Parquet beside the user's other caches until it changes.
 
 `$XDG_CACHE_HOME/redo_lab/<digest of the directory>/<inode>-<size>-<mtime>.parquet`: the name says which state of the
-file it was made from. Deleting the folder costs nothing but time.
+file it copies. Deleting the folder costs nothing but time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_TORN_BYTES = 10_000
 """A longer last line is not one that is being written."""
 AT_ONCE = 200
 TEXT = pl.col("directory", "name")
-MOST_KEPT = 1_000_000
+MOST_VALUES = 1_000_000
 """Values, of some 60 bytes each."""
 
 
@@ -41,14 +41,14 @@ def cache_folder() -> Path:
 
 
 class Reader:
-    """Metrics of run directories, as `cached_metrics` gives them; what was read last is kept for narrower questions.
+    """Metrics of run directories, as `cached_metrics` gives them; the newest stay in memory for narrower queries.
 
-    What several figures ask for is so read once. Kept are at most MOST_KEPT values, the newest.
+    So metrics that several figures need are read once. At most MOST_VALUES values stay, the newest.
     """
 
     def __init__(self, *, cache: bool = True) -> None:
         self._cache = cache
-        self._kept: list[tuple[frozenset[str], Sequence[str], pl.DataFrame]] = []
+        self._frames: list[tuple[frozenset[str], Sequence[str], pl.DataFrame]] = []
         self._logged: dict[frozenset[str], pl.DataFrame] = {}
 
     def __call__(self, directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
@@ -59,22 +59,22 @@ class Reader:
         # A name is read as a beginning, too, as a figure's pattern may ask for it next.
         beginnings = [*prefixes, *names]
         frame = cached_metrics(directories, (), beginnings, cache=self._cache)
-        if beginnings and frame.height <= MOST_KEPT:
-            self._kept.insert(0, (frozenset(directories), beginnings, frame))
-            while sum(kept.height for *_, kept in self._kept) > MOST_KEPT:
-                self._kept.pop()
+        if beginnings and frame.height <= MOST_VALUES:
+            self._frames.insert(0, (frozenset(directories), beginnings, frame))
+            while sum(part.height for *_, part in self._frames) > MOST_VALUES:
+                self._frames.pop()
         return _selected(frame.lazy(), names, prefixes).collect() if names else frame
 
     def logged(self, directories: Sequence[str]) -> pl.DataFrame:
         """directory and name: which metrics each run has."""
-        known = frozenset(directories)
-        if known not in self._logged:
-            self._logged[known] = cached_metrics(directories, (), (), cache=self._cache, pairs=True)
-        return self._logged[known]
+        key = frozenset(directories)
+        if key not in self._logged:
+            self._logged[key] = cached_metrics(directories, (), (), cache=self._cache, pairs=True)
+        return self._logged[key]
 
-    def _wider(self, directories: set[str], asked: Sequence[str]) -> pl.DataFrame | None:
-        for known, beginnings, frame in self._kept:
-            if asked and known >= directories and all(name.startswith(tuple(beginnings)) for name in asked):
+    def _wider(self, directories: set[str], names: Sequence[str]) -> pl.DataFrame | None:
+        for available, beginnings, frame in self._frames:
+            if names and available >= directories and all(name.startswith(tuple(beginnings)) for name in names):
                 return frame
         return None
 
@@ -95,14 +95,14 @@ def cached_metrics(
     """
     frames = []
     for at in range(0, len(directories), AT_ONCE):
-        # Collected at once, so that of many runs only what was asked for is in memory together.
+        # Collected at once, so that of many runs only the metrics of the query are in memory together.
         some = directories[at : at + AT_ONCE]
         together = _together(some)
         every = pl.concat([_one(directory, cache) for directory in some]) if together is None else together
-        # As categories, because a few strings of a file that are kept as such keep all of its text in memory.
-        chosen = _selected(every, names, prefixes)
-        chosen = chosen.select(TEXT).unique(maintain_order=True) if pairs else chosen
-        frames.append(chosen.with_columns(TEXT.cast(pl.Categorical)).collect())
+        # As categories, because a few strings of a file, as strings, hold all of its text in memory.
+        selection = _selected(every, names, prefixes)
+        selection = selection.select(TEXT).unique(maintain_order=True) if pairs else selection
+        frames.append(selection.with_columns(TEXT.cast(pl.Categorical)).collect())
     empty = pl.DataFrame(schema={"directory": pl.String, **SCHEMA}).with_columns(TEXT.cast(pl.Categorical))
     return pl.concat([empty.select(TEXT) if pairs else empty, *frames]).with_columns(TEXT.cast(pl.String))
 
@@ -110,8 +110,8 @@ def cached_metrics(
 def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]) -> pl.LazyFrame:
     if not names and not prefixes:
         return frame
-    wanted = [pl.col("name").is_in(list(names)), *(pl.col("name").str.starts_with(prefix) for prefix in prefixes)]
-    return frame.filter(pl.any_horizontal(wanted))
+    conditions = [pl.col("name").is_in(list(names)), *(pl.col("name").str.starts_with(prefix) for prefix in prefixes)]
+    return frame.filter(pl.any_horizontal(conditions))
 
 
 def _together(directories: Sequence[str]) -> pl.LazyFrame | None:
@@ -160,12 +160,12 @@ def _frame(path: Path, cache: bool) -> pl.LazyFrame:
     if not cache or facts.st_size <= SMALL_BYTES:
         return _read(path).lazy()
     folder = cache_folder() / hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:24]
-    kept = folder / f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}.parquet"
-    if not kept.exists():
+    parquet = folder / f"{facts.st_ino}-{facts.st_size}-{facts.st_mtime_ns}.parquet"
+    if not parquet.exists():
         frame = _read(path)
-        if not _keep(frame, kept):
+        if not _keep(frame, parquet):
             return frame.lazy()
-    return pl.scan_parquet(kept)
+    return pl.scan_parquet(parquet)
 
 
 def _labelled(frame: pl.LazyFrame, directory: str) -> pl.LazyFrame:

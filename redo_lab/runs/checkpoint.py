@@ -4,9 +4,9 @@
 that a number committed twice harms neither. `replay/`: immutable files of bulk state that successive checkpoints share.
 `.*.tmp`: being written, or left by a crash.
 
-Whoever lost the lease may learn of it late: a process that was stopped between asking and deleting deletes one more
-file. So a commit deletes only what no successor writes anew: manifests and states of lower numbers than its own, and
-parts that end before its own do. Nothing is deleted whose name isn't one of ours, and nothing through a link.
+A process that lost the lease may learn of it late: if it was stopped between the check and a deletion, it deletes one
+more file. So a commit deletes only what no successor writes anew: manifests and states of lower numbers than its own,
+and parts that end before its own do. Nothing is deleted whose name isn't one of ours, and nothing through a link.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Checkpoint(NamedTuple):
 class Checkpoints:
     """The newest `keep` checkpoints in `folder`. One thread at a time writes segments and commits.
 
-    guard: raises when this process may write no more (`Lease.check`); asked right before anything appears or goes.
+    guard: raises when this process may write no more (`Lease.check`); called right before a file appears or is deleted.
     """
 
     def __init__(self, folder: Path, keep: int = 2, guard: Callable[[], None] | None = None) -> None:
@@ -139,9 +139,9 @@ class Checkpoints:
         anything is written: a newer checkpoint, were it to become readable again, would not fit the metrics.
         """
         present = manifests(self.folder)
-        kept = self._kept(present, number)
-        named = _names(kept)
-        self._delete(self.folder / f"{at}.json" for at in set(present) - {manifest.number for manifest in kept})
+        remaining = self._newest_readable(present, number)
+        named = _names(remaining)
+        self._delete(self.folder / f"{at}.json" for at in set(present) - {manifest.number for manifest in remaining})
         self._delete(path for path in files(self.folder) if STATE_NAME.fullmatch(path.name) and path.name not in named)
         self._delete(
             path for path in files(self.bulk_folder) if PART_NAME.fullmatch(path.name) and path.name not in named
@@ -156,13 +156,13 @@ class Checkpoints:
     def _collect(self, own: Manifest) -> None:
         """What `own` and its predecessors don't need is gone, as far as no successor can have written it."""
         present = manifests(self.folder)
-        kept = self._kept(present, own.number)
-        gone = {number for number in present if number < own.number} - {manifest.number for manifest in kept}
-        named = _names(manifest for manifest in _readable(present) if manifest.number not in gone)
-        unneeded = _names(manifest for manifest in _readable(present) if manifest.number in gone) - named
+        remaining = self._newest_readable(present, own.number)
+        obsolete = {number for number in present if number < own.number} - {manifest.number for manifest in remaining}
+        named = _names(manifest for manifest in _readable(present) if manifest.number not in obsolete)
+        unneeded = _names(manifest for manifest in _readable(present) if manifest.number in obsolete) - named
         end = max((_end(segment.name) for segment in own.segments), default=0)
         # Manifests first: a state without a manifest is a leftover, a manifest without its state is damage.
-        self._delete(self.folder / f"{number}.json" for number in gone)
+        self._delete(self.folder / f"{number}.json" for number in obsolete)
         for path in files(self.folder):
             state = STATE_NAME.fullmatch(path.name)
             if state and int(state[1]) <= own.number and path.name not in named:
@@ -173,12 +173,12 @@ class Checkpoints:
                 self._delete([path])
 
     def _delete(self, paths: Iterable[Path]) -> None:
-        """All were listed before the lease is asked, so a successor's can't be among them."""
+        """All were listed before the lease is checked, so a successor's can't be among them."""
         for path in list(paths):
             self.guard()
             path.unlink(missing_ok=True)
 
-    def _kept(self, present: Mapping[int, Manifest | Damage], number: int | None) -> list[Manifest]:
+    def _newest_readable(self, present: Mapping[int, Manifest | Damage], number: int | None) -> list[Manifest]:
         readable = sorted(_readable(present), key=lambda manifest: manifest.number)
         return [manifest for manifest in readable if number is not None and manifest.number <= number][-self.keep :]
 

@@ -1,4 +1,4 @@
-"""One run as it enters the table of many: read from its files, whatever version wrote them and whatever befell them."""
+"""One run as it enters the table of many: read from its files, whatever version wrote them, damaged ones included."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UNKNOWN, UNCOMMITTED = "unknown", " with uncommitted changes"
 CONTINUED = ", then "
 """Between the codes of successive attempts."""
 OLD_UNIT, OLD_STUDY, OLD_CLOCK, OLD_SCORE = "agent steps", "online", "env_steps", EVALUATION_RETURN
-"""Of runs made when there was no other."""
+"""Those of old runs, whose run.json names none."""
 MEASURING = "probes"
 """What is measured doesn't change a run."""
 MOST_BITS = 63
@@ -69,8 +69,8 @@ def read_run(directory: Path) -> RunRecord | None:
         str(directory).encode()
         return _record(directory, read_object(path))
     except (ValueError, OSError, RecursionError) as error:
-        told = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
-        LOG.warning("%s (this run is passed over)", printable(told))
+        message = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+        LOG.warning("%s (this run is passed over)", printable(message))
         return None
 
 
@@ -81,14 +81,14 @@ def code_text(commit: str | None, dirty: bool | None) -> str:
 
 def versions_text(versions: Mapping[str, Any]) -> str | None:
     """What results depend on most: `redo_lab 0.1.0, torch 2.13.0+cpu`."""
-    known = [f"{name} {versions[name]}" for name in ("redo_lab", "torch") if name in versions]
-    return printable(", ".join(known)) or None
+    parts = [f"{name} {versions[name]}" for name in ("redo_lab", "torch") if name in versions]
+    return printable(", ".join(parts)) or None
 
 
 def clock_of(clocks: Mapping[str, Any] | None, unit: str) -> str | None:
     """The column of the metrics that counts in `unit`: env_steps or updates; None if neither does."""
-    known = clocks or {OLD_CLOCK: OLD_UNIT}
-    return next((name for name in ("env_steps", "updates") if known.get(name) == unit), None)
+    units = clocks or {OLD_CLOCK: OLD_UNIT}
+    return next((name for name in ("env_steps", "updates") if units.get(name) == unit), None)
 
 
 def scalar(value: Any) -> Scalar:
@@ -149,13 +149,13 @@ def _progress(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {"state": State.PENDING.value, "done": 0, "updates": 0, "error": None}
     except (ValueError, OSError) as error:
-        told = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
-        LOG.warning("%s", printable(told))
+        message = str(error) if str(error).startswith(str(path)) else f"{path}: {error}"
+        LOG.warning("%s", printable(message))
         return {"state": UNKNOWN, "done": 0, "updates": 0, "error": f"{path.name} can't be understood"}
 
 
 def _attempts(directory: Path) -> Iterator[str]:
-    """The code of each attempt that attempts.jsonl tells of; a line that can't be understood is passed over."""
+    """The code of each attempt in attempts.jsonl; a line that can't be understood is passed over."""
     path = directory / "attempts.jsonl"
     try:
         lines = regular_bytes(path).decode().splitlines()

@@ -11,9 +11,9 @@ from redo_lab.runs.manifest import CheckpointError, Manifest, manifests
 
 
 def final_metrics_problem(directory: Path) -> str | None:
-    """How metrics.csv of a *finished* run differs from what its last checkpoint says; None: not at all, or not known.
+    """How metrics.csv of a *finished* run differs from what its last checkpoint says; None: not at all, or unknown.
 
-    Not known: old runs, whose checkpoints keep no digest, and those whose checkpoints are gone or damaged.
+    Unknown: for old runs, whose checkpoints have no digest, and where the checkpoints are gone or damaged.
     """
     try:
         present = manifests(directory / "checkpoint")

@@ -1,10 +1,11 @@
 """One owner of a run directory, on shared file systems too.
 
-The owner is whoever made `lease.<attempt>.json` of the highest attempt. Taking over is the exclusive creation (O_EXCL,
-atomic on NFS since version 3) of the next attempt's file, so there is no lock that could itself be left behind, and two
-that take over at once cannot both succeed. No clock is read: an owner on this machine is judged by its process (pid and
-start time), one elsewhere by whether its record changes while the taker watches, for `stale_seconds` of its own sleep.
-So clock jumps, clocks that disagree, reused pids and a file server that hangs for a while mislead nobody.
+The owner is the process that created `lease.<attempt>.json` of the highest attempt. Taking over is the exclusive
+creation (O_EXCL, atomic on NFS since version 3) of the next attempt's file, so no lock can be left behind, and of two
+processes that take over at once only one succeeds. No clock is read: an owner on this machine is judged by its process
+(pid and start time), one elsewhere by whether its record changes while the taker watches, for `stale_seconds` of its
+own sleep.
+So clock jumps, clocks that disagree, reused pids and a file server that hangs for a while do no harm.
 
 Guaranteed: of all that hold a lease, only the highest attempt passes `check`, and no attempt is given out twice.
 Not guaranteed: an owner elsewhere that was cut off for longer than `stale_seconds` (suspended, network gone) goes on
@@ -85,8 +86,8 @@ class Owner:
 
     def __str__(self) -> str:
         """Who, where, since when."""
-        since, heard = (f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}" for at in (self.since, self.heartbeat))
-        return f"attempt {self.attempt}: process {self.pid} on {self.host} since {since}, last heard of {heard}"
+        since, last = (f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}" for at in (self.since, self.heartbeat))
+        return f"attempt {self.attempt}: process {self.pid} on {self.host} since {since}, last heard of {last}"
 
 
 class Lease:
@@ -107,13 +108,13 @@ class Lease:
 
     def _check(self) -> None:
         newest = max(_attempts(self.directory), default=0)
-        found = _read(_path(self.directory, newest)) if newest else None
-        if found is None or found.token != self.owner.token:
-            by = found or ("another process" if newest else f"nobody, {self.directory} was moved or deleted")
+        current = _read(_path(self.directory, newest)) if newest else None
+        if current is None or current.token != self.owner.token:
+            by = current or ("another process" if newest else f"nobody, {self.directory} was moved or deleted")
             raise LeaseLost(f"{self.directory}: this process ({self.owner}) has lost the run to {by}")
 
     def renew(self) -> None:
-        """The record shows that we live; LeaseLost if it isn't ours any more, and then nobody is misled by it."""
+        """The record shows that we live; LeaseLost if it isn't ours any more, and then no process reads it."""
         self._write(replace(self.owner, beats=self.owner.beats + 1, heartbeat=time.time()))
 
     def release(self) -> None:
@@ -127,7 +128,7 @@ class Lease:
         self.check()
         patiently(lambda: write_json(_path(self.directory, self.attempt), asdict(owner)))
         self.owner = owner
-        # The file of a lower attempt, made again just now, is read by nobody; but now a caching client lists anew.
+        # If it is of a lower attempt by now, no process reads it; but after a write a caching client lists anew.
         self.check()
 
 
@@ -165,13 +166,13 @@ def acquire(directory: Path, *, stale_seconds: float) -> Lease:
 
 
 def owner_of(directory: Path) -> Owner | None:
-    """Who last had the lease, alive or not; None if nobody did or the record can't be read."""
+    """The last owner of the lease, alive or not; None if there was none or the record can't be read."""
     newest = max(_attempts(directory), default=0)
     return _read(_path(directory, newest)) if newest else None
 
 
 def lives(owner: Owner) -> bool | None:
-    """Whether the owner holds on; None where that can't be seen: elsewhere, before a reboot, without /proc."""
+    """Whether the owner's process lives; None where nothing here tells: elsewhere, before a reboot, without /proc."""
     if owner.released:
         return False
     here = this_process()
@@ -198,7 +199,7 @@ def this_process() -> Process:
 
 
 def _wait_until_free(directory: Path, stale_seconds: float) -> int:
-    """The highest attempt there was, 0 if none, once its owner is known not to live; LeaseHeld if it does."""
+    """The highest attempt there was, 0 if none, once its owner is proved not to live; LeaseHeld if it lives."""
     while newest := max(_attempts(directory), default=0):
         try:
             _require_free(_path(directory, newest), stale_seconds)
@@ -223,9 +224,9 @@ def _require_free(path: Path, stale_seconds: float) -> None:
     looks = max(MIN_LOOKS, math.ceil(stale_seconds / LOOK_SECONDS))
     for _ in range(looks):
         time.sleep(stale_seconds / looks)
-        seen = _content(path)
-        if seen != content:
-            owner = _parse(seen)
+        newer = _content(path)
+        if newer != content:
+            owner = _parse(newer)
             if owner is not None and owner.released:
                 return
             raise LeaseHeld(f"{path.parent} is in use by {owner or 'another process'}")

@@ -1,4 +1,4 @@
-"""What a checkpoint consists of, as JSON that anyone may have written: nothing in it is believed unchecked."""
+"""What a checkpoint consists of, as JSON that anyone may have written: everything in it is checked before use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEMPORARY_NAME = re.compile(rf"\.({NAME.pattern}|{STATE_NAME.pattern}|{PART_NAME
 
 
 class CheckpointError(Exception):
-    """No checkpoint can be used, or one can't be made."""
+    """No checkpoint can be used, or one can't be written."""
 
 
 class Damage(Exception):

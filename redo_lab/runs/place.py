@@ -43,7 +43,7 @@ def writing(root: str | Path) -> Iterator[None]:
 def set_aside(directories: Iterable[Path], *, stale_seconds: float) -> None:
     """These are free; what they held is beside them, as `<name>.old-1` or the next number that is free.
 
-    ConfigError if a process works on one of them: then all stay, if that can be seen at once; an owner on another
+    ConfigError if a process works on one of them: then all stay, if a look shows it; an owner on another
     machine is watched for `stale_seconds`, in turn.
     """
     there = [directory for directory in directories if directory.exists()]

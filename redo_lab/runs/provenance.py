@@ -1,7 +1,7 @@
 """Which config, code and machines a run comes from: as it began, and of each attempt after that.
 
-`config.yaml` and `run.json` are written once, before anything has run, and never again. An attempt that is asked for
-with other settings (of those that don't change results) finds them in `config.next.yaml`. `attempts.jsonl` has a line
+`config.yaml` and `run.json` are written once, before anything has run, and never again. An attempt with
+other settings (of those that don't change results) finds them in `config.next.yaml`. `attempts.jsonl` has a line
 for each attempt, appended under the lease.
 """
 
@@ -84,7 +84,7 @@ def append(lease: Lease, *, from_step: int, device: str, changed: Mapping[str, A
 
 
 def attempts(directory: Path) -> list[AttemptStart]:
-    """All attempts at a run, in order; lines that can't be read are passed over, and of old runs none is known."""
+    """All attempts at a run, in order; lines that can't be read are passed over; old runs have none."""
     try:
         with open_regular(directory / ATTEMPTS) as file:
             lines = file.read(MAX_BYTES).splitlines()

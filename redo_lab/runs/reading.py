@@ -42,7 +42,7 @@ def printable(text: str) -> str:
 
 @cache
 def warn_once(message: str) -> None:
-    """A line on stderr and in the log, the first time that this process has it to say."""
+    """A warning on stderr and in the log, once in this process."""
     LOG.warning("%s", printable(message))
 
 

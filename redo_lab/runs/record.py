@@ -52,8 +52,8 @@ class Record:
     def __init__(self, directory: Path, resume: Offsets | None = None) -> None:
         """Metrics end exactly at `resume`, or start anew; ValueError if they are shorter or were changed.
 
-        Throughput, of which nothing depends, goes on from what is left of it. Both are new files under the old names: a
-        zombie that still appends to the old ones reaches nobody.
+        Throughput, on which nothing depends, goes on from the whole lines it still has. Both are new files under the
+        old names: what a zombie still appends to the old ones is lost.
         """
         self.directory = directory
         self.log_path = directory / "log.txt"
@@ -64,7 +64,7 @@ class Record:
             self._throughput = _new_file(throughput, [THROUGHPUT_HEADER])
         else:
             self._metrics = _new_file(metrics, self._digested(_exactly(metrics, resume)))
-            self._throughput = _new_file(throughput, _what_is_left(throughput, resume.throughput_bytes))
+            self._throughput = _new_file(throughput, _throughput_lines(throughput, resume.throughput_bytes))
 
     @classmethod
     def create(cls, directory: Path, config_yaml: str, run: Mapping[str, Any]) -> Record:
@@ -100,7 +100,7 @@ class Record:
     def close(self) -> None:
         """The files are closed; nothing more can be appended."""
         for file in (self._metrics, self._throughput):
-            # Every append flushes: what is left now is what a full disk has refused, and append has said so.
+            # Every append flushes: only what a full disk refused can remain, and append has raised for that.
             with suppress(OSError):
                 file.close()
 
@@ -145,7 +145,7 @@ def _exactly(path: Path, offsets: Offsets) -> Iterator[bytes]:
         raise ValueError(f"{path}: its first {length} bytes were changed since the checkpoint")
 
 
-def _what_is_left(path: Path, length: int) -> Iterator[bytes]:
+def _throughput_lines(path: Path, length: int) -> Iterator[bytes]:
     """The whole lines of throughput.csv up to the checkpoint, at least its header."""
     try:
         with open_regular(path) as file:
@@ -187,7 +187,7 @@ def _pieces(file: BufferedIOBase, length: int) -> Iterator[bytes]:
 
 
 def _new_file(path: Path, pieces: Iterable[bytes]) -> BinaryIO:
-    """`path` holds `pieces` and is open at its end; whoever had it open before has a file without a name."""
+    """`path` holds `pieces` and is open at its end; a process that had it open before has a file without a name."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     file = temporary.open("wb")
     try:

@@ -30,7 +30,7 @@ class State(StrEnum):
 
 @dataclass
 class Status:
-    """A run at one moment; None: not known.
+    """A run at one moment; None: unknown.
 
     done, total: how far it is and its length, in `unit`s; phase: what it does, "training" or another word; headline: a
     few numbers worth a column, by name; rate_per_s: units a second, evaluations and other pauses counted in; stepped:
@@ -94,10 +94,10 @@ def read(directory: Path) -> Status | None:
 def of(values: Mapping[str, Any]) -> Status:
     """The status that `values` describe, those of older versions too; what they have besides is left out.
 
-    ValueError names what is missing or no value of its kind.
+    ValueError names what is missing or of the wrong type.
     """
-    known = {**_of_older(values), **values}
-    fields = {name: check(name, known.get(name)) for name, check in FIELDS.items()}
+    content = {**_of_older(values), **values}
+    fields = {name: check(name, content.get(name)) for name, check in FIELDS.items()}
     return Status(**fields)
 
 
@@ -177,7 +177,7 @@ def headline_text(headline: Mapping[str, float]) -> list[str]:
 
 
 def number_text(name: str, value: float | None) -> str:
-    """`value` in a column of that `name`, which ends with % where it is one: 7.2, 12.5, 1,234,567; –: not known."""
+    """`value` in a column of that `name`, which ends with % where it is one: 7.2, 12.5, 1,234,567; –: unknown."""
     if value is None:
         return "–"
     if name.endswith("%"):

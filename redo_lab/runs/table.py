@@ -18,7 +18,7 @@ Read = Callable[[Sequence[str], Sequence[str], Sequence[str]], pl.DataFrame]
 
 @dataclass(frozen=True)
 class Table:
-    """Runs from wherever they are kept. runs: a row each: RUN_COLUMNS, the axes, and every other setting that varies.
+    """Runs, from disk or from W&B. runs: a row each: RUN_COLUMNS, the axes, and every other setting that varies.
 
     axes: the columns of `runs` that name a cell (`agent`, `game`, `seed` …); settings: the others (`network.width`).
     An axis or a setting that a run does not have is null there.
@@ -79,11 +79,11 @@ def table_of(records: Sequence[RunRecord], read: Read) -> Table:
     flat = [record.settings for record in records]
     columns = {name: _column(name, [record.row[name] for record in records]) for name in RUN_COLUMNS}
     columns |= {name: _column(name, [record.axes.get(name) for record in records]) for name in axes}
-    taken = {*columns, *RESERVED}
-    names = dict.fromkeys(name for settings in flat for name in settings if name not in taken)
+    reserved = {*columns, *RESERVED}
+    names = dict.fromkeys(name for settings in flat for name in settings if name not in reserved)
     varying = {name: values for name in names if _vary(values := [settings.get(name) for settings in flat])}
-    known = [[record.axes.get(name) for record in records] for name in axes]
-    varying = {name: values for name, values in varying.items() if values not in known}
+    axis_values = [[record.axes.get(name) for record in records] for name in axes]
+    varying = {name: values for name, values in varying.items() if values not in axis_values}
     columns |= {name: _column(name, values) for name, values in varying.items()}
     return Table(pl.DataFrame(list(columns.values())), tuple(axes), tuple(varying), read)
 
@@ -93,15 +93,15 @@ def find_runs(paths: Iterable[Path | str]) -> list[Path]:
 
     A path may be a run, an experiment or a root; one that does not exist or holds no run raises ValueError.
     """
-    found: dict[Path, Path] = {}
+    directories: dict[Path, Path] = {}
     for path in map(Path, paths):
         if not path.is_dir():
             raise ValueError(f"{path}: {'not a directory' if path.exists() else 'no such directory'}")
         below = sorted(_run_directories(path))
         if not below:
             raise ValueError(f"{path}: holds no runs (no directory with a run.json)")
-        found |= {directory.resolve(): directory for directory in below if directory.resolve() not in found}
-    return list(found.values())
+        directories |= {directory.resolve(): directory for directory in below if directory.resolve() not in directories}
+    return list(directories.values())
 
 
 def _vary(values: Sequence[Scalar]) -> bool:
@@ -113,7 +113,7 @@ def _run_directories(top: Path) -> Iterator[Path]:
         if "run.json" in files:
             below.clear()
             yield Path(directory)
-        # What was put aside by force=true is not asked for any more.
+        # Runs that force=true put aside don't count any more.
         below[:] = [name for name in below if ".old-" not in name]
 
 

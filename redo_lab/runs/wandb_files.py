@@ -19,8 +19,8 @@ FULL, LAST = 1, 4
 
 def files(directory: Path) -> list[Path]:
     """Those below `directory`, a run's own or any above; oldest first, as their folders are named by date."""
-    found = directory.rglob("*run-*/run-*.wandb")
-    return sorted(found, key=lambda path: path.parent.name.removeprefix("offline-"))
+    paths = directory.rglob("*run-*/run-*.wandb")
+    return sorted(paths, key=lambda path: path.parent.name.removeprefix("offline-"))
 
 
 def records(path: Path) -> Iterator[Any]:
@@ -35,9 +35,9 @@ def records(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path} is not a file of W&B's")
     at, payload = HEADER_BYTES, b""
     while at + 7 <= len(data):
-        left = BLOCK_BYTES - at % BLOCK_BYTES
-        if left < 7:
-            at += left
+        room = BLOCK_BYTES - at % BLOCK_BYTES
+        if room < 7:
+            at += room
             continue
         _, length, kind = struct.unpack_from("<IHB", data, at)
         if at + 7 + length > len(data) or kind == 0:
@@ -61,11 +61,11 @@ def history(path: Path) -> Iterator[dict[str, Any]]:
 
 def config(path: Path) -> dict[str, Any]:
     """The run's config, as `wandb.init` got it."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for record in records(path):
         if record.HasField("run"):
-            found |= {_key(item): json.loads(item.value_json) for item in record.run.config.update}
-    return found
+            settings |= {_key(item): json.loads(item.value_json) for item in record.run.config.update}
+    return settings
 
 
 def _key(item: Any) -> str:

@@ -37,7 +37,7 @@ NOT_SETTINGS = ("axes", "run", "probes")
 
 
 @dataclass(frozen=True)
-class Found:
+class WandbRun:
     """A run as W&B has it. place: `wandb:entity/project/id` or its folder; rows: of its history."""
 
     place: str
@@ -49,12 +49,12 @@ class Found:
 def load_wandb(source: str) -> Table:
     """The runs of `wandb:entity/project`, or those below the folder of `wandb:FOLDER`; ValueError if there are none.
 
-    All is read at once. Runs that redo_lab has not made are left out, with a warning.
+    All is read at once. Runs of other programs are left out, with a warning.
     """
     place = source.removeprefix(PREFIX)
-    found = list(_offline(Path(place)) if Path(place).is_dir() else _online(place))
+    runs = list(_offline(Path(place)) if Path(place).is_dir() else _online(place))
     records, frames = [], []
-    for run in found:
+    for run in runs:
         if "axes" not in run.config:
             LOG.warning("%s was not made by redo_lab (its config has no axes): left out", run.place)
             continue
@@ -66,16 +66,19 @@ def load_wandb(source: str) -> Table:
     metrics = pl.concat(frames)
 
     def read(directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
-        chosen = metrics.filter(pl.col("directory").is_in(list(directories)))
+        selection = metrics.filter(pl.col("directory").is_in(list(directories)))
         if names or prefixes:
-            wanted = [pl.col("name").is_in(list(names)), *(pl.col("name").str.starts_with(each) for each in prefixes)]
-            chosen = chosen.filter(pl.any_horizontal(wanted))
-        return chosen
+            conditions = [
+                pl.col("name").is_in(list(names)),
+                *(pl.col("name").str.starts_with(each) for each in prefixes),
+            ]
+            selection = selection.filter(pl.any_horizontal(conditions))
+        return selection
 
     return table_of(records, read)
 
 
-def _online(place: str) -> Iterator[Found]:
+def _online(place: str) -> Iterator[WandbRun]:
     import wandb
 
     if place.count("/") != 1:
@@ -83,12 +86,12 @@ def _online(place: str) -> Iterator[Found]:
     try:
         for run in wandb.Api().runs(place):
             state = ONLINE_STATES.get(run.state, "failed")
-            yield Found(f"{PREFIX}{place}/{run.id}", state, run.config, run.scan_history())
+            yield WandbRun(f"{PREFIX}{place}/{run.id}", state, run.config, run.scan_history())
     except (wandb.errors.Error, ValueError, OSError) as error:
         raise ValueError(f"--from {PREFIX}{place}: W&B says: {str(error).splitlines()[0]}") from error
 
 
-def _offline(folder: Path) -> Iterator[Found]:
+def _offline(folder: Path) -> Iterator[WandbRun]:
     """A run for each id: the files of its attempts belong together."""
     by_id: dict[tuple[str, str], list[Path]] = {}
     for path in wandb_files.files(folder):
@@ -97,30 +100,30 @@ def _offline(folder: Path) -> Iterator[Found]:
         exits = [record.exit.exit_code for record in wandb_files.records(paths[-1]) if record.HasField("exit")]
         state = OFFLINE_STATES.get(exits[-1] if exits else None, "failed")
         rows = [row for path in paths for row in wandb_files.history(path)]
-        yield Found(str(paths[0].parent), state, wandb_files.config(paths[-1]), rows)
+        yield WandbRun(str(paths[0].parent), state, wandb_files.config(paths[-1]), rows)
 
 
-def _record(run: Found, metrics: pl.DataFrame) -> RunRecord:
-    made = run.config.get("run", {})
-    git = made.get("git") or {}
+def _record(run: WandbRun, metrics: pl.DataFrame) -> RunRecord:
+    identity = run.config.get("run", {})
+    git = identity.get("git") or {}
     commit, dirty = git.get("commit"), git.get("dirty")
     row = {
         "directory": run.place,
-        "run_id": made.get("run_id", run.place.rpartition("/")[2]),
-        "experiment": made.get("experiment", "unknown"),
-        "study": made.get("study", OLD_STUDY),
+        "run_id": identity.get("run_id", run.place.rpartition("/")[2]),
+        "experiment": identity.get("experiment", "unknown"),
+        "study": identity.get("study", OLD_STUDY),
         "state": run.state,
         "done": metrics["env_steps"].max() or 0,
-        "planned": made.get("total", made.get("env_steps", 0)),
-        "unit": made.get("unit", OLD_UNIT),
-        "clock": clock_of(made.get("clocks"), made.get("unit", OLD_UNIT)),
-        "scored_by": made.get("scored_by", OLD_SCORE),
+        "planned": identity.get("total", identity.get("env_steps", 0)),
+        "unit": identity.get("unit", OLD_UNIT),
+        "clock": clock_of(identity.get("clocks"), identity.get("unit", OLD_UNIT)),
+        "scored_by": identity.get("scored_by", OLD_SCORE),
         "updates": metrics["updates"].max() or 0,
         "error": None,
         "commit": commit,
         "dirty": dirty,
         "code": code_text(commit, dirty),
-        "versions": versions_text(made.get("versions", {})),
+        "versions": versions_text(identity.get("versions", {})),
     }
     settings = {key: value for key, value in relevant(run.config).items() if key not in NOT_SETTINGS}
     axes = {name: scalar(value) for name, value in run.config["axes"].items()}
@@ -129,14 +132,14 @@ def _record(run: Found, metrics: pl.DataFrame) -> RunRecord:
 
 def _metrics(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """SCHEMA's columns, in the order of time; each value of a moment once."""
-    found = {
+    by_key = {
         (int(row["env_steps"]), int(row["updates"]), name): float(value)
         for row in rows
         for name, value in row.items()
         if not name.startswith("_") and name not in CLOCKS and _is_number(value)
     }
-    ordered = sorted(found, key=lambda key: key[:2])
-    values = [found[key] for key in ordered]
+    ordered = sorted(by_key, key=lambda key: key[:2])
+    values = [by_key[key] for key in ordered]
     columns = zip(*ordered, strict=True) if ordered else ((), (), ())
     return pl.DataFrame([*columns, values], schema=SCHEMA)
 

@@ -91,7 +91,9 @@ def test_every_statistic_is_that_of_its_resample() -> None:
         drawn = getattr(resamples, name)(X)
         for at in range(50):
             games = np.arange(17) if resamples._tasks is None else resamples._tasks[:, at]
-            matrix = np.stack([X[resamples._drawn[place, :, at], game] for place, game in enumerate(games)], axis=1)
+            matrix = np.stack(
+                [X[resamples._seed_indices[place, :, at], game] for place, game in enumerate(games)], axis=1
+            )
             assert drawn[at] == pytest.approx(METRICS[name](matrix), rel=1e-12), (tasks, name)
 
 
@@ -100,7 +102,7 @@ def test_every_profile_is_that_of_its_resample() -> None:
     resamples = Resamples(5, 17, Resampling(50, 3), "m")
     drawn = resamples.profile(X, thresholds)
     for at in range(50):
-        matrix = np.stack([X[resamples._drawn[game, :, at], game] for game in range(17)], axis=1)
+        matrix = np.stack([X[resamples._seed_indices[game, :, at], game] for game in range(17)], axis=1)
         assert drawn[:, at] == pytest.approx([(matrix > threshold).mean() for threshold in thresholds], rel=1e-12)
 
 

@@ -227,7 +227,7 @@ def test_every_recipe_can_be_read_and_names_a_sweep_that_exists() -> None:
         (["against_width"], "no such axis or varying setting of a method"),
         (["iqm", "--where", "seed=0 & game=pong & recycler=none", "--by", "replay_ratio", "--normalisation", "human",
           "--repetitions", "0"], "repetitions must be ≥ 1, got 0"),
-        (["iqm", "--where", "seed>9"], "no run of 40 is left by --where 'seed>9'"),
+        (["iqm", "--where", "seed>9"], "no run of 40 fulfils --where 'seed>9'"),
         (["iqm", "--smooth", "0"], "--smooth must be ≥ 1"),
         (["improvement", "--where", "recycler=none & replay_ratio=1"], "needs at least two methods"),
     ],

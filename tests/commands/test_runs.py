@@ -67,7 +67,7 @@ def test_exports_hold_everything(tmp_path: Path, ending: str, read: type) -> Non
         (["--sort", "retrun"], "no column 'retrun', did you mean 'return'?"),
         (["--metric", "evaluation/return"], "no metric 'evaluation/return', did you mean 'evaluation/return_mean'?"),
         (["--where", "seed>"], "expected a value"),
-        (["--where", "seed>7"], "no run of 9 is left"),
+        (["--where", "seed>7"], "no run of 9 fulfils --where"),
         (["-o", "runs.xlsx"], "must end with .csv or .parquet"),
         (["runs", "--from", "wandb:a/b"], "--from in place of RUNS"),
     ],

@@ -20,7 +20,7 @@ from wandb.proto import wandb_internal_pb2
 from redo_lab.config import ConfigError, build, parse
 from redo_lab.loggers.none import NoLogger
 from redo_lab.loggers.wandb import Mode, Wandb, labels, login
-from redo_lab.loggers.wandb.history import known
+from redo_lab.loggers.wandb.history import earlier_names
 from redo_lab.loggers.wandb.labels import group, safe_id, tags
 from redo_lab.loggers.wandb.tracker import IDENTITY
 from redo_lab.plan import CheckedRun, check_machine
@@ -344,18 +344,18 @@ def test_online_only_the_rows_that_the_server_has_count_as_sent(tmp_path: Path) 
     attempt.log(rows)
     attempt.finish("preempted")
     everything = {(100, 25), (200, 50), (210, 52)}
-    assert set(known(tmp_path, None)) == everything
-    assert known(tmp_path, 3) == {}, "an offline run that was not synced is not on the server"
+    assert set(earlier_names(tmp_path, None)) == everything
+    assert earlier_names(tmp_path, 3) == {}, "an offline run that was not synced is not on the server"
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     folder.rename(folder.with_name(folder.name.removeprefix("offline-")))
-    assert set(known(tmp_path, 3)) == everything
-    assert set(known(tmp_path, 2)) == {(100, 25), (200, 50)}
-    assert set(known(tmp_path, 1)) == {(100, 25)}
-    assert known(tmp_path, 0) == {}
+    assert set(earlier_names(tmp_path, 3)) == everything
+    assert set(earlier_names(tmp_path, 2)) == {(100, 25), (200, 50)}
+    assert set(earlier_names(tmp_path, 1)) == {(100, 25)}
+    assert earlier_names(tmp_path, 0) == {}
     # A second attempt from the server's first row on: what the first one had after it never arrived.
     again = tracked(tmp_path, kept=3)
     again.log([Row(300, 75, {"train/loss": 3.0})])
     again.finish("finished")
     (second,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     second.with_name(f"{second.name}.syncstate").write_text('{"starting_step": 1}')
-    assert set(known(tmp_path, 2)) == {(100, 25), (300, 75)}
+    assert set(earlier_names(tmp_path, 2)) == {(100, 25), (300, 75)}

@@ -8,7 +8,7 @@ from torch import nn
 
 from redo_lab.config import ConfigError, build, parse
 from redo_lab.neurons.layers import HiddenLayer, Network, Reader
-from redo_lab.recyclers.reset import Layers, Reset, chosen_layers
+from redo_lab.recyclers.reset import Layers, Reset, layers_of
 from redo_lab.types import Counters
 from tests.helpers.tiny_agent import TinyAgent, changed, generator, trained, uniform
 
@@ -134,7 +134,7 @@ def test_outputs_are_the_readers_of_the_last_hidden_layer_even_where_hidden_laye
     names = {id(module): name for name, module in net.items()}
 
     def found(layers: Layers) -> set[str]:
-        return {names[id(module)] for module, _ in chosen_layers(network, layers)}
+        return {names[id(module)] for module, _ in layers_of(network, layers)}
 
     assert found(Layers.last) == {"mean", "std"}
     assert found(Layers.penultimate) == {"dense"}
@@ -190,7 +190,7 @@ def test_a_layer_s_norm_is_reset_with_the_layer() -> None:
     ]
     network = Network(tuple(hidden), model, uniform)
     place = {id(module): i for i, module in enumerate(model)}
-    members = {layers: {place[id(m)] for m, _ in chosen_layers(network, layers)} for layers in Layers}
+    members = {layers: {place[id(m)] for m, _ in layers_of(network, layers)} for layers in Layers}
     assert members == {
         Layers.last: {6},
         Layers.penultimate: {3, 4},

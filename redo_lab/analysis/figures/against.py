@@ -46,8 +46,8 @@ class Against:
         series: dict[str, list[tuple[float, Estimate]]] = defaultdict(list)
         for method, scores in score_table.scores.items():
             run = score_table.runs.filter(pl.col("method") == method).row(0, named=True)
-            found = estimate(scores, [self.config.aggregate], source.resampling, method)[self.config.aggregate]
-            series[label_without(run, x)].append((float(run[x]), found))
+            score = estimate(scores, [self.config.aggregate], source.resampling, method)[self.config.aggregate]
+            series[label_without(run, x)].append((float(run[x]), score))
         look, places = looks(list(series)), sorted({float(value) for value in score_table.runs[x]})
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 2.2)
@@ -55,11 +55,11 @@ class Against:
                 points.sort(key=lambda point: point[0])
                 aside = 0.08 * (at - (len(series) - 1) / 2)
                 where, each = [places.index(place) + aside for place, _ in points], look[name]
-                axes.plot(where, [found.value for _, found in points], color=each.colour, linestyle=each.line,
+                axes.plot(where, [score.value for _, score in points], color=each.colour, linestyle=each.line,
                           marker=each.marker, mec="white", mew=0.5)  # fmt: skip
-                for place, (_, found) in zip(where, points, strict=True):
-                    if found.low is not None and found.high is not None:
-                        axes.plot([place] * 2, [found.low, found.high], color=each.colour, linewidth=3, alpha=0.35,
+                for place, (_, score) in zip(where, points, strict=True):
+                    if score.low is not None and score.high is not None:
+                        axes.plot([place] * 2, [score.low, score.high], color=each.colour, linewidth=3, alpha=0.35,
                                   solid_capstyle="butt")  # fmt: skip
             axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
             axes.grid(axis="y")
@@ -67,9 +67,9 @@ class Against:
             axes.set_ylabel(f"{TITLES[self.config.aggregate]} of\n{score_table.normalisation.label}")
             legend(figure, look)
         rows = [
-            {"method": name, x: place, "value": found.value, "low": found.low, "high": found.high}
+            {"method": name, x: place, "value": score.value, "low": score.low, "high": score.high}
             for name, points in series.items()
-            for place, found in points
+            for place, score in points
         ]
         notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in rows) else []
         return Drawing(figure, pl.DataFrame(rows, infer_schema_length=None), notes)

@@ -41,18 +41,18 @@ class Bars:
         """The optimality gap is left out for raw returns, as it is measured to a score of 1."""
         score_table = source.score_table
         raw = score_table.normalisation is Normalisation.NONE
-        shown = [name for name in self.config.aggregates if not (raw and name == "optimality_gap")] or ["iqm"]
+        names = [name for name in self.config.aggregates if not (raw and name == "optimality_gap")] or ["iqm"]
         look = looks(score_table.methods)
-        found = {m: estimate(scores, shown, source.resampling, m) for m, scores in score_table.scores.items()}
+        estimates = {m: estimate(scores, names, source.resampling, m) for m, scores in score_table.scores.items()}
         few = min(len(seeds) for seeds in score_table.seeds.values()) < ENOUGH_SEEDS
-        dots = few and len(shown) == 1 and max(scores.size for scores in score_table.scores.values()) <= MOST_DOTS
+        dots = few and len(names) == 1 and max(scores.size for scores in score_table.scores.values()) <= MOST_DOTS
         with mpl.rc_context(STYLE):
-            figure, (row,) = canvas(self.config.width, 0.75 + 0.27 * len(score_table.methods), columns=len(shown))
-            for axes, name in zip(row, shown, strict=True):
+            figure, (row,) = canvas(self.config.width, 0.75 + 0.27 * len(score_table.methods), columns=len(names))
+            for axes, name in zip(row, names, strict=True):
                 for at, method in enumerate(score_table.methods):
                     if dots:
                         _dots(axes, at, source, method, look[method])
-                    _row(axes, at, found[method][name], look[method], few)
+                    _row(axes, at, estimates[method][name], look[method], few)
                 axes.set_yticks(
                     range(len(score_table.methods)), map(shortened, score_table.methods) if axes is row[0] else []
                 )
@@ -62,25 +62,25 @@ class Bars:
                 axes.margins(x=0.12)
                 axes.grid(axis="x")
                 label = score_table.normalisation.label
-                axes.set_xlabel(f"{TITLES[name]} of {label}" if len(shown) == 1 else TITLES[name])
-            if len(shown) > 1:
+                axes.set_xlabel(f"{TITLES[name]} of {label}" if len(names) == 1 else TITLES[name])
+            if len(names) > 1:
                 figure.suptitle(score_table.normalisation.label, fontsize=8)
         data = [
             {"method": method, "aggregate": name, "score": score_table.normalisation.label,
              "value": each.value, "low": each.low, "high": each.high}
-            for method, by_name in found.items() for name, each in by_name.items()
+            for method, by_name in estimates.items() for name, each in by_name.items()
         ]  # fmt: skip
         notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in data) else []
         return Drawing(figure, pl.DataFrame(data, infer_schema_length=None), notes + ["small dots: single runs"] * dots)
 
 
-def _row(axes: Axes, at: int, found: Estimate, look: Look, few: bool) -> None:
-    if found.low is not None and found.high is not None:
+def _row(axes: Axes, at: int, score: Estimate, look: Look, few: bool) -> None:
+    if score.low is not None and score.high is not None:
         width, alpha = (1.6, 0.55) if few else (5.0, 0.4)
-        axes.plot([found.low, found.high], [at, at], color=look.colour, linewidth=width, alpha=alpha,
+        axes.plot([score.low, score.high], [at, at], color=look.colour, linewidth=width, alpha=alpha,
                   solid_capstyle="butt")  # fmt: skip
-    axes.plot(found.value, at, look.marker, color=look.colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
-    axes.annotate(number(found.value), (found.value, at), (0, 5), textcoords="offset points", ha="center", fontsize=6)
+    axes.plot(score.value, at, look.marker, color=look.colour, markersize=5.5, mec="white", mew=0.6, zorder=4)
+    axes.annotate(number(score.value), (score.value, at), (0, 5), textcoords="offset points", ha="center", fontsize=6)
 
 
 def _dots(axes: Axes, at: int, source: Source, method: str, look: Look) -> None:

@@ -91,8 +91,8 @@ def save(
 
 def caption(score_table: ScoreTable, notes: Sequence[str]) -> str:
     """Sentences: the sample, `notes`, warnings, and what was left out."""
-    told = [sample(score_table), *notes, *score_table.warnings(), *score_table.missing()]
-    return ". ".join(note[0].upper() + note[1:] for note in told) + "."
+    sentences = [sample(score_table), *notes, *score_table.warnings(), *score_table.missing()]
+    return ". ".join(note[0].upper() + note[1:] for note in sentences) + "."
 
 
 def sample(score_table: ScoreTable) -> str:
@@ -156,7 +156,7 @@ def _short(value: float, _position: float = 0.0) -> str:
 
 
 def shortened(name: str, longest: int = LONGEST_NAME) -> str:
-    """`name` in at most `longest` letters, both ends kept: names that are too long would leave no room to draw in."""
+    """`name` in at most `longest` letters, its two ends: longer names would leave no room for the drawing."""
     half = (longest - 1) // 2
     return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
 

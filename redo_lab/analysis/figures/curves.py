@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes, shortened
-from redo_lab.analysis.lines import Asked, Curve, curves, expanded, rows_of
+from redo_lab.analysis.lines import Curve, CurveSpec, curves, expanded, rows_of
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
 from redo_lab.analysis.methods import ONE_TASK
 from redo_lab.analysis.score_table import ScoreTable
@@ -40,7 +40,7 @@ class Curves:
         """metrics: names or patterns; clock: env_steps or updates; columns: panels side by side.
 
         per_game: a panel for each game (if several metrics: only of up to `columns` games, else they are pooled).
-        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is made of the metric's name.
+        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name.
         unless_zero: moments at which this metric is 0 in some run are left out.
         """
 
@@ -69,7 +69,7 @@ class Curves:
         names = expanded(config.metrics, score_table, source.table)
         panels = self._panels(score_table, names)
         rows = self._rows(source, names)
-        drawn = {panel: self._curves(source, rows, panel) for panel in panels}
+        by_panel = {panel: self._curves(source, rows, panel) for panel in panels}
         look = looks(score_table.methods)
         across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
         down = math.ceil(len(panels) / across)
@@ -77,14 +77,14 @@ class Curves:
             figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
             places = [axes for row in grid for axes in row]
             for at, (axes, panel) in enumerate(zip(places, panels, strict=False)):
-                _panel(axes, drawn[panel], look)
+                _panel(axes, by_panel[panel], look)
                 # Rows of different metrics show the same games below one another.
                 axes.set_title(panel.title if len(names) == 1 or at < across else "")
                 if config.percent:
                     axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
             _labels(figure, grid, panels, _clock_name(score_table, config.clock))
             legend(figure, look)
-        return Drawing(figure, _data(drawn, config.clock), self._notes(source, drawn))
+        return Drawing(figure, _data(by_panel, config.clock), self._notes(source, by_panel))
 
     def _panels(self, score_table: ScoreTable, names: Sequence[str]) -> list[Panel]:
         apart = self.config.per_game and (len(names) == 1 or len(score_table.games) <= self.config.columns)
@@ -118,15 +118,15 @@ class Curves:
 
     def _curves(self, source: Source, rows: pl.DataFrame, panel: Panel) -> dict[str, Curve]:
         config = self.config
-        asked = Asked(panel.metric, config.clock, config.statistic, config.normalised, source.smooth)
-        return curves(source.score_table, rows, asked, panel.games, source.resampling)
+        spec = CurveSpec(panel.metric, config.clock, config.statistic, config.normalised, source.smooth)
+        return curves(source.score_table, rows, spec, panel.games, source.resampling)
 
-    def _notes(self, source: Source, drawn: Mapping[Panel, Mapping[str, Curve]]) -> list[str]:
-        found = [curve for by_method in drawn.values() for curve in by_method.values()]
+    def _notes(self, source: Source, by_panel: Mapping[Panel, Mapping[str, Curve]]) -> list[str]:
+        everything = [curve for by_method in by_panel.values() for curve in by_method.values()]
         notes = []
-        if any(curve.band for curve in found):
+        if any(curve.band for curve in everything):
             notes.append(f"bands: {source.resampling.described}")
-        if any(curve.seeds is not None and len(curve.seeds) > 1 for curve in found):
+        if any(curve.seeds is not None and len(curve.seeds) > 1 for curve in everything):
             notes.append("thin lines: single seeds, thick: over seeds")
         if source.smooth > 1:
             notes.append(f"smoothed: each point is the mean of {source.smooth}")
@@ -135,7 +135,7 @@ class Curves:
         absent = sorted(
             {
                 f"{m} ({p.title or p.y_label})"
-                for p, by in drawn.items()
+                for p, by in by_panel.items()
                 for m in source.score_table.methods
                 if m not in by
             }
@@ -188,13 +188,13 @@ def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Pan
             axes.set_xlabel(clock)
 
 
-def _data(drawn: Mapping[Panel, Mapping[str, Curve]], clock: str) -> pl.DataFrame:
+def _data(by_panel: Mapping[Panel, Mapping[str, Curve]], clock: str) -> pl.DataFrame:
     frames = [
         pl.DataFrame({
             "metric": panel.metric, "games": " ".join(panel.games), "method": method, clock: curve.x,
             "value": curve.centre,
             "low": None if curve.band is None else curve.band[0], "high": None if curve.band is None else curve.band[1],
         }, schema_overrides={"low": pl.Float64, "high": pl.Float64})
-        for panel, by_method in drawn.items() for method, curve in by_method.items()
+        for panel, by_method in by_panel.items() for method, curve in by_method.items()
     ]  # fmt: skip
     return pl.concat(frames) if frames else pl.DataFrame()

@@ -38,15 +38,15 @@ class Finals:
         if len(names) > 1:
             raise ValueError(f"{self.config.metric} matches {', '.join(names)}: choose one")
         rows = rows_of(score_table, source.table, names).sort("directory", "updates", maintain_order=True)
-        kept = pl.max_horizontal((pl.len() * self.config.last_share).floor().cast(pl.Int64), 1)
-        last = rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(kept).mean())
+        count = pl.max_horizontal((pl.len() * self.config.last_share).floor().cast(pl.Int64), 1)
+        last = rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(count).mean())
         summary = last.group_by("game", "method").agg(
             pl.col("value").mean().alias("mean"),
             (pl.col("value").std() / pl.len().sqrt()).alias("standard_error"),
             pl.len().alias("seeds"),
         )
-        known = {(game, method): (mean, error) for game, method, mean, error, _ in summary.iter_rows()}
-        cells = [[_cell(known.get((game, method))) for method in score_table.methods] for game in score_table.games]
+        by_cell = {(game, method): (mean, error) for game, method, mean, error, _ in summary.iter_rows()}
+        cells = [[_cell(by_cell.get((game, method))) for method in score_table.methods] for game in score_table.games]
         width = self.config.width if len(score_table.methods) <= MOST_IN_A_COLUMN else Width.page
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(width, 0.45 + 0.17 * len(score_table.games))
@@ -73,10 +73,10 @@ class Finals:
         )
 
 
-def _cell(found: tuple[float, float | None] | None) -> str:
-    if found is None:
+def _cell(statistics: tuple[float, float | None] | None) -> str:
+    if statistics is None:
         return "–"
-    mean, error = found
+    mean, error = statistics
     if error is None or np.isnan(error):
         return f"{mean:.4g}"
     # The error with two digits, the mean as far as these go.

@@ -40,16 +40,16 @@ class Improvement:
         pairs = [(y, x) if x == base else (x, y) for x, y in pairs if base is None or base in (x, y)]
         if not pairs:
             raise ValueError("the probability of improvement needs at least two methods")
-        left_out, pairs = len(pairs[self.config.most :]), pairs[: self.config.most]
+        omissions, pairs = len(pairs[self.config.most :]), pairs[: self.config.most]
         look, rows = looks(score_table.methods), []
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 0.6 + 0.19 * len(pairs))
             for at, (x, y) in enumerate(pairs):
                 scores = (x, score_table.scores[x]), (y, score_table.scores[y])
                 won, more = improvement(*scores, source.resampling), difference(*scores, source.resampling)
-                found = {"probability": won.value, "low": won.low, "high": won.high}
-                found |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}
-                rows.append({"method": x, "against": y, **found})
+                estimates = {"probability": won.value, "low": won.low, "high": won.high}
+                estimates |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}
+                rows.append({"method": x, "against": y, **estimates})
                 if won.low is not None and won.high is not None:
                     axes.plot([won.low, won.high], [at, at], color=look[x].colour, linewidth=5, alpha=0.4,
                               solid_capstyle="butt")  # fmt: skip
@@ -62,5 +62,5 @@ class Improvement:
             axes.grid(axis="x")
             axes.set_xlabel("P(X > Y)")
         notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in rows) else []
-        notes += [f"{left_out} more pairs are not drawn"] if left_out else []
+        notes += [f"{omissions} more pairs are not drawn"] if omissions else []
         return Drawing(figure, pl.DataFrame(rows, infer_schema_length=None), notes)

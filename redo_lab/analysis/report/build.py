@@ -13,8 +13,8 @@ import matplotlib as mpl
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import costs as costs_of
+from redo_lab.analysis.figures.automatic import drawings
 from redo_lab.analysis.figures.base import Source, caption
-from redo_lab.analysis.figures.unasked import drawings
 from redo_lab.analysis.looks import COLUMN_INCHES, STYLE
 from redo_lab.analysis.output import without_formulas
 from redo_lab.analysis.recipes import in_report
@@ -30,7 +30,7 @@ FIRST_GAMES = 6
 
 def build(score_table: ScoreTable, table: Table, resampling: Resampling, title: str, page: Path) -> str:
     """The whole page, to be written at `page`."""
-    found = costs_of(table.runs["directory"].to_list())
+    per_run = costs_of(table.runs["directory"].to_list())
     data = curve_data(score_table, table)
     pictures, reasons = _figures(Source(score_table, table, resampling))
     warnings = sections.warnings(score_table)
@@ -40,9 +40,9 @@ def build(score_table: ScoreTable, table: Table, resampling: Resampling, title: 
         "summary": ("Summary", sections.summary(summary_of(score_table, table, METRICS, resampling), resampling)),
         "figures": ("Figures", pictures),
         "curves-section": ("Curves", _curves(data)),
-        "cost": ("Cost", sections.costs(score_table, found)),
+        "cost": ("Cost", sections.costs(score_table, per_run)),
         "settings": ("What the configs differ in", sections.settings(score_table, table)),
-        "all-runs": ("Runs", sections.runs(score_table, table, found, page)),
+        "all-runs": ("Runs", sections.runs(score_table, table, per_run, page)),
     }  # fmt: skip
     if warnings:
         parts = {"warnings": ("Read this first", warnings), **parts}
@@ -62,7 +62,7 @@ def build(score_table: ScoreTable, table: Table, resampling: Resampling, title: 
 
 def _figures(source: Source) -> tuple[str, list[str]]:
     """All that these runs allow, and why the others are not there."""
-    drawn, reasons = [], []
+    pictures, reasons = [], []
     for name, title, drawing in drawings(in_report(), source):
         if isinstance(drawing, str):
             reasons.append(f"{name}: {drawing}")
@@ -72,8 +72,8 @@ def _figures(source: Source) -> tuple[str, list[str]]:
             drawing.figure.savefig(svg, format="svg", metadata={"Date": None})
         text = f"{title} {caption(source.score_table, drawing.notes)}"
         wide = drawing.figure.get_figwidth() > COLUMN_INCHES
-        drawn.append(figure(svg.getvalue(), without_formulas(drawing.data).write_csv(), name, text, wide=wide))
-    return f'<div class="figures">{"".join(drawn)}</div>', reasons
+        pictures.append(figure(svg.getvalue(), without_formulas(drawing.data).write_csv(), name, text, wide=wide))
+    return f'<div class="figures">{"".join(pictures)}</div>', reasons
 
 
 def _curves(data: dict[str, Any]) -> str:

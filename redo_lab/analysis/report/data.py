@@ -1,4 +1,4 @@
-"""The curves of the report, thinned and rounded, as they are handed to its script."""
+"""The curves of the report, thinned and rounded, in the form that its script reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_POINTS = 600_000
 DIGITS = 5
 FIRST = (EVALUATION_RETURN, "dormant/total_", "overlap/total_historical_", "rank/", "churn/", "norms/total_", "values/",
          "train/", "training/return")  # fmt: skip
-"""What is offered, in this order: names or beginnings of names."""
+"""The metrics to choose from, in this order: names or beginnings of names."""
 MOST_METRICS = 14
 AT_ONCE = 3
 """Metrics of all runs in memory together."""
@@ -29,8 +29,8 @@ CURVE = ("name", "game", "method", "seed")
 def _thinned(rows: pl.DataFrame, points: int) -> pl.DataFrame:
     """At most `points` of each curve, evenly, its first and last among them."""
     at, last = pl.int_range(pl.len()).over(CURVE), pl.len().over(CURVE) - 1
-    kept = (at == 0) | (at * (points - 1) // last != (at - 1) * (points - 1) // last)
-    return rows.filter((last < points) | kept)
+    selection = (at == 0) | (at * (points - 1) // last != (at - 1) * (points - 1) // last)
+    return rows.filter((last < points) | selection)
 
 
 def curve_data(score_table: ScoreTable, table: Table) -> dict[str, Any]:

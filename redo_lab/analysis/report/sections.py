@@ -23,27 +23,27 @@ CASES = 12
 
 
 def warnings(score_table: ScoreTable) -> str:
-    """What must be known before any number is read; empty if there is nothing."""
-    told = [*score_table.warnings(), *(f"left out: {line}" for line in score_table.left_out)]
-    return listed(told, "warnings") if told else ""
+    """What a reader must know before any number; empty if there is nothing."""
+    lines = [*score_table.warnings(), *(f"left out: {line}" for line in score_table.left_out)]
+    return listed(lines, "warnings") if lines else ""
 
 
-def summary(found: Summary, resampling: Resampling) -> str:
+def summary(aggregates: Summary, resampling: Resampling) -> str:
     """A row per method: aggregates with intervals, and the difference of IQMs to the first method."""
-    score_table = found.score_table
+    score_table = aggregates.score_table
     base, *others = score_table.methods
-    heads = ["method", "games", "seeds", *(TITLES[name] for name in found.metrics)]
+    heads = ["method", "games", "seeds", *(TITLES[name] for name in aggregates.metrics)]
     heads += [f"IQM − IQM of {base}"] if others else []
-    heads += [f"dormant % (τ = {found.threshold:g})"] if found.threshold is not None else []
+    heads += [f"dormant % (τ = {aggregates.threshold:g})"] if aggregates.threshold is not None else []
     rows = []
     for method in score_table.methods:
         row = [Cell(method), Cell(str(len(score_table.games))), Cell(str(len(score_table.seeds[method])))]
-        row += [_estimate(found.estimates[method][name]) for name in found.metrics]
+        row += [_estimate(aggregates.estimates[method][name]) for name in aggregates.metrics]
         if others:
             apart = difference((method, score_table.scores[method]), (base, score_table.scores[base]), resampling)
             row.append(Cell("–", "") if method == base else _estimate(apart, signed=True))
-        if found.threshold is not None:
-            row.append(Cell(f"{found.dormancy[method]:.1f}", found.dormancy[method]))
+        if aggregates.threshold is not None:
+            row.append(Cell(f"{aggregates.dormancy[method]:.1f}", aggregates.dormancy[method]))
         rows.append(row)
     how = "by the same seeds" if resampling.paired else "independently"
     note = f"Scores: {score_table.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
@@ -52,15 +52,15 @@ def summary(found: Summary, resampling: Resampling) -> str:
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
-def runs(score_table: ScoreTable, whole: Table, found: pl.DataFrame, page: Path) -> str:
+def runs(score_table: ScoreTable, whole: Table, per_run: pl.DataFrame, page: Path) -> str:
     """A row per run, links to its log relative to the folder of `page`; also of runs that the numbers leave out."""
     scores = final_scores(whole.evaluations())
-    cost = {row["directory"]: row for row in found.iter_rows(named=True)}
+    cost = {row["directory"]: row for row in per_run.iter_rows(named=True)}
     methods = dict(score_table.runs.select("directory", "method").iter_rows())
     rows = []
     for run in whole.runs.iter_rows(named=True):
         directory = run["directory"]
-        log, spent = Path(directory) / "log.txt", cost.get(directory, {})
+        log, own_cost = Path(directory) / "log.txt", cost.get(directory, {})
         score = scores.get(directory)
         rows.append([
             Cell(run["run_id"], link=_link(log, page) if log.exists() else None),
@@ -70,9 +70,9 @@ def runs(score_table: ScoreTable, whole: Table, found: pl.DataFrame, page: Path)
             Cell(run["state"]),
             Cell("–" if score is None else f"{score:,.1f}", "" if score is None else score),
             Cell(f"{run['updates']:,}", run["updates"]),
-            _optional(spent.get("updates_per_s"), ".1f"),
-            _optional(spent.get("hours"), ".2f"),
-            _optional(None if spent.get("peak_memory_mb") is None else spent["peak_memory_mb"] / 1000, ".2f"),
+            _optional(own_cost.get("updates_per_s"), ".1f"),
+            _optional(own_cost.get("hours"), ".2f"),
+            _optional(None if own_cost.get("peak_memory_mb") is None else own_cost["peak_memory_mb"] / 1000, ".2f"),
         ])  # fmt: skip
     heads = [
         "run",
@@ -107,7 +107,7 @@ def settings(score_table: ScoreTable, whole: Table) -> str:
     return table(["setting", "value: methods that have it"], rows, words=2)
 
 
-def costs(score_table: ScoreTable, found: pl.DataFrame) -> str:
+def costs(score_table: ScoreTable, per_run: pl.DataFrame) -> str:
     """What each method cost, all its runs together."""
     heads = ["method", "runs", "gradient steps", "hours", "GPU-hours", "updates/s (median)", "peak memory (GB)"]
     rows = [
@@ -120,7 +120,7 @@ def costs(score_table: ScoreTable, found: pl.DataFrame) -> str:
             _optional(row["updates_per_s"], ".1f"),
             _optional(row["peak_memory_gb"], ".2f"),
         ]
-        for row in per_method(score_table.runs, found).iter_rows(named=True)
+        for row in per_method(score_table.runs, per_run).iter_rows(named=True)
     ]
     note = "Hours are wall clock, summed over runs; GPU-hours those of runs on a GPU, one that is shared counted whole."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
@@ -129,20 +129,20 @@ def costs(score_table: ScoreTable, found: pl.DataFrame) -> str:
 def facts(score_table: ScoreTable, whole: Table) -> str:
     """One sentence: how many runs of what, from which code."""
     states: Mapping[str, Any] = dict(whole.runs["state"].value_counts(sort=True).iter_rows())
-    told = ", ".join(f"{count} {state}" for state, count in states.items())
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
     code = sorted(set(whole.runs["code"]))
     versions = sorted({version or "unknown" for version in whole.runs["versions"]})
     return (
-        f"{whole.runs.height} runs ({told}) of {games_text(score_table.games)}, {score_table.suite}, "
+        f"{whole.runs.height} runs ({counts}) of {games_text(score_table.games)}, {score_table.suite}, "
         f"scale {score_table.scale}; code {', '.join(code)}; {'; '.join(versions)}."
     )
 
 
-def _estimate(found: Estimate, *, signed: bool = False) -> Cell:
-    sign = "+" if signed and found.value > 0 else ""
-    if found.low is None or found.high is None:
-        return Cell(f"{sign}{number(found.value)}", found.value)
-    return Cell(f"{sign}{number(found.value)} [{number(found.low)}, {number(found.high)}]", found.value)
+def _estimate(estimate: Estimate, *, signed: bool = False) -> Cell:
+    sign = "+" if signed and estimate.value > 0 else ""
+    if estimate.low is None or estimate.high is None:
+        return Cell(f"{sign}{number(estimate.value)}", estimate.value)
+    return Cell(f"{sign}{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]", estimate.value)
 
 
 def _optional(value: float | None, form: str) -> Cell:

@@ -1,4 +1,4 @@
-"""What W&B has of a run already, and what metrics.csv has for it."""
+"""What W&B has of a run already, and what metrics.csv holds besides."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ class Metrics:
             yield Measured(moment, {name: float(value) for _, _, name, value in values})
 
 
-def known(directory: Path, steps: int | None) -> dict[Moment, set[str]]:
-    """The values that W&B has of the run in `directory`, by its own files: a process that died may have lost some.
+def earlier_names(directory: Path, steps: int | None) -> dict[Moment, set[str]]:
+    """The names of the values that W&B has of each moment of the run in `directory`, by its own files.
 
+    Not by metrics.csv: a process that died may not have sent all of it.
     steps: how many rows its server has; None: offline, where the files are all there is.
     """
     rows: dict[tuple[str, int], Mapping[str, Any]] = {}

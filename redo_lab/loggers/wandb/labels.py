@@ -1,4 +1,4 @@
-"""How a run is called in W&B: its id, name, group and tags, from the axes of its study."""
+"""The labels of a run in W&B: its id, name, group and tags, from the axes of its study."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def group(axes: Mapping[str, Any]) -> str:
 
 
 def name(run: Mapping[str, Any]) -> str:
-    """The name in run.json; one made from the axes where there is none."""
+    """The name in run.json; one from the axes where there is none."""
     return _shortened(run.get("name") or f"{group(run['axes'])}-seed{run['axes']['seed']}", MAX_NAME_LENGTH)
 
 
@@ -46,7 +46,7 @@ def safe_id(name: str) -> str:
 
 
 def _anew(directory: Path) -> str:
-    """Set apart from the W&B runs of what was started before and put aside (force=true)."""
+    """A suffix where earlier runs of this directory were put aside (force=true), which have W&B runs of their own."""
     aside = len(list(directory.parent.glob(f"{directory.name}.old-*")))
     return f"-{aside + 1}" if aside else ""
 

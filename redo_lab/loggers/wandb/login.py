@@ -1,4 +1,4 @@
-"""Whether W&B has a key on this machine: asked in a process of its own, so nothing of wandb's stays in ours."""
+"""Whether W&B has a key on this machine: checked in a process of its own, so that wandb isn't imported into ours."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LOGGED_OUT = 3
 
 @functools.cache
 def problem() -> str | None:
-    """Why W&B can't log in here, None if it can. No server is asked."""
+    """Why W&B can't log in here, None if it can. It needs no server."""
     command = [sys.executable, "-P", "-m", "redo_lab.loggers.wandb.login"]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return None
-    return done.stdout.strip() if done.returncode == LOGGED_OUT else None
+    return result.stdout.strip() if result.returncode == LOGGED_OUT else None
 
 
 def without_key(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The sender as training holds it: started, spoken to, listened to, and ended whatever it does."""
+"""The sender as training uses it: starts it, writes to it, reads from it, and ends it in any case."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ COMMAND = (sys.executable, "-P", "-m", "redo_lab.loggers.wandb.sender")
 
 
 class News:
-    """What is told of W&B: where the run is to be seen, and one warning at most."""
+    """What the log says of W&B: the address of the run, and one warning at most."""
 
     def __init__(self) -> None:
         self._warned = False
         self._lock = threading.Lock()
 
     def warn(self, problem: str) -> None:
-        """The first problem is a warning, later ones are nothing new."""
+        """The first problem is logged as a warning, later ones are dropped."""
         with self._lock:
             first, self._warned = not self._warned, True
         if first:
@@ -57,7 +57,7 @@ class Process:
         self.say(json.dumps(dict(order)))
 
     def say(self, line: str) -> None:
-        """The sender has the line, unless it has ended. A pipe holds more than all that is ever said."""
+        """The sender gets the line, unless it has ended. All lines together fit into a pipe, so this never waits."""
         assert self._process.stdin is not None
         with suppress(OSError):
             self._process.stdin.write(f"{line}\n")

@@ -1,4 +1,4 @@
-"""The process that talks to W&B: metrics.csv is its queue, so nothing that W&B does is felt by training.
+"""The process that talks to W&B: metrics.csv is its queue, so nothing that W&B does slows training.
 
 Its orders come as lines on standard input: a JSON object first (`Order`), `rows` once metrics.csv is this attempt's,
 and `finish <exit code>`; the end of the input means that training is gone. It reports JSON lines on standard output.
@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import wandb
-
-from redo_lab.loggers.wandb.history import Measured, Metrics, known, supersede
+from redo_lab.loggers.wandb.history import Measured, Metrics, earlier_names, supersede
 from redo_lab.loggers.wandb.login import without_key
 
 LOOK_SECONDS = 0.5
@@ -45,7 +44,7 @@ class Order:
 
 
 class Wishes:
-    """What training has asked for so far."""
+    """What training has ordered so far."""
 
     def __init__(self) -> None:
         self.rows = threading.Event()
@@ -64,7 +63,7 @@ class Wishes:
 
 
 class Printed(io.TextIOBase):
-    """Stands in for stderr: remembers whether W&B has said that it lost something."""
+    """Stands in for stderr: notes whether W&B has printed that it lost something."""
 
     def __init__(self) -> None:
         self.lost = False
@@ -111,7 +110,7 @@ class Sender:
         run.define_metric("*", step_metric="env_steps")
         if online:
             self._report(url=run.url)
-        sent = known(self._directory, run.starting_step if online else None)
+        sent = earlier_names(self._directory, run.starting_step if online else None)
         if online:
             supersede(self._directory)
         self._send_all(run, sent)
@@ -152,7 +151,7 @@ class Sender:
         print(json.dumps(words), file=self._reports, flush=True)
 
     def done(self) -> None:
-        """Training hears that nothing is left to wait for."""
+        """Tells training that there is nothing to wait for any more."""
         self._report(done=True)
 
 

@@ -21,7 +21,7 @@ from redo_lab.types import Logger, Row
 LOG = logging.getLogger("redo_lab")
 
 IDENTITY = ("run_id", "experiment", "env_steps", "study", "total", "unit", "identity", "git", "versions")
-"""What a table of runs has to know of a run, beside its config."""
+"""What a table of runs needs of a run, beside its config."""
 
 EXIT_CODES = {"finished": 0, "interrupted": 255}
 """W&B shows 0 as finished, 255 (its own code for Ctrl-C) as killed and any other as failed."""
@@ -30,7 +30,7 @@ FORBIDDEN = frozenset("/\\#?%:")
 """In the name of a W&B project."""
 
 FIRST_WAIT, SENDING, START = 0.6, 0.4, 0.3
-"""Shares of timeout_seconds: until the rest is kept as an offline run instead, for sending it, and for W&B's start."""
+"""Shares of timeout_seconds: until the rest becomes an offline run instead, for sending it, and for W&B's start."""
 
 
 class Mode(Enum):
@@ -43,8 +43,8 @@ class Mode(Enum):
 class Wandb(Logger):
     """A W&B run whose history rows are those of metrics.csv, with env_steps, updates and frames as axes.
 
-    A process of its own sends them, so whatever W&B does, training goes on: with one warning, and with all that W&B did
-    not take kept in the run directory, for the next attempt or for `wandb sync`.
+    A process of its own sends them, so training goes on even if W&B fails: with one warning. All that W&B did not take
+    stays in the run directory, for the next attempt or for `wandb sync`.
     """
 
     @dataclass
@@ -130,7 +130,7 @@ class Wandb(Logger):
 def _init(config: Wandb.Config, directory: Path, run: Mapping[str, Any], config_tree: Mapping[str, Any]) -> Any:
     """The arguments of `wandb.init`."""
     axes = run["axes"]
-    made = {key: run[key] for key in IDENTITY if key in run}
+    identity = {key: run[key] for key in IDENTITY if key in run}
     return {
         "project": config.project,
         "entity": config.entity,
@@ -139,7 +139,7 @@ def _init(config: Wandb.Config, directory: Path, run: Mapping[str, Any], config_
         "group": labels.group(axes),
         "job_type": run.get("study"),
         "tags": list(dict.fromkeys(labels.tags(axes))),
-        "config": {**config_tree, "axes": dict(axes), "run": made},
+        "config": {**config_tree, "axes": dict(axes), "run": identity},
     }
 
 
