@@ -21,7 +21,7 @@ WHEREABOUTS = ("folder", "download")
 FREE = (*PLACE, "probes", "scale", "shared")
 """Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
-PACKAGES = ("redo_lab", "torch", "numpy", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
+PACKAGES = ("redo_lab", "torch", "numpy", "scikit-learn", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
 
 
 def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
