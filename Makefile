@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm check cover format golden lock bench bench-checkpoint bench-analysis learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations check cover format golden lock bench bench-checkpoint bench-analysis learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test-faults: $(STAMP) ## kill runs at random moments, damage their files, fill t
 
 test-slurm: $(STAMP) ## sweeps of real runs on a real Slurm that it brings up here (root, Debian), disturbed; a quarter of an hour
 	$(BIN)/python -m tests.slurm
+
+test-mutations: $(STAMP) ## plant some 90 mistakes, one at a time: the tests must see each; SECONDS=600 tries as many as go in
+	$(BIN)/python -m tests.mutations $(if $(SECONDS),--seconds $(SECONDS))
 
 golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
 	$(BIN)/python -m tests.golden.renew

@@ -222,3 +222,8 @@ def test_what_is_typed_wins_over_what_a_replay_ratio_or_an_agent_sets() -> None:
     plain = composed(*words, "replay_ratio=1")[0]
     assert (plain["recyclers"]["redo"]["period_updates"], plain["recyclers"]["prune"]["period_updates"]) == (7, 7)
     assert plain["agent"]["target_period_env_steps"] == 9
+
+
+def test_minatar_is_as_its_library_and_young_and_tian_have_it() -> None:
+    node = composed("env=minatar/breakout")[0]["env"]
+    assert (node["sticky_action_probability"], node["clip_rewards"]) == (0.1, False)

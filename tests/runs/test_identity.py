@@ -1,0 +1,23 @@
+"""Which settings change what a run is, and which do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from redo_lab.runs.identity import digest
+from tests.helpers.composing import composed
+
+WORDS = ("env=minatar/breakout", "scale=smoke")
+
+
+@pytest.mark.parametrize("word", ["env.timeout_seconds=30", "root=elsewhere", "probe=none", "logger=none", "threads=3"])
+def test_what_changes_no_result_changes_no_identity(word: str) -> None:
+    assert digest(composed(*WORDS, word)[0]) == digest(composed(*WORDS)[0])
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["replay.capacity=777", "env.sticky_action_probability=0.2", "seed=1", "agent.learning_rate=1", "recycler=redo"],
+)
+def test_what_changes_results_changes_the_identity(word: str) -> None:
+    assert digest(composed(*WORDS, word)[0]) != digest(composed(*WORDS)[0])
