@@ -31,6 +31,9 @@ class Noted:
         self.entries += [(counters.env_steps, counters.updates, name) for name in values]
         self.latest.update({name: float(value) for name, value in values.items()})
 
+    def give_up(self, reason: str) -> None:
+        raise AssertionError(reason)
+
 
 def start(*words: str) -> tuple[Loop, Noted]:
     journal = Noted()
