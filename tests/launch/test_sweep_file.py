@@ -12,9 +12,12 @@ import pytest
 from redo_lab.commands import sweep
 from redo_lab.config import ConfigError
 from redo_lab.launch.sweep_file import SweepFile
-from tests.helpers.composing import planned
+from redo_lab.plan import plan
+from tests.helpers.composing import composed, planned
 
 COUNTS = {
+    "fig3": 6,
+    "fig3_digits": 10,
     "demo_grid": 8,
     "fig1": 4 * 17 * 5,
     "fig10_dqn": 4 * 2 * 17 * 5,
@@ -125,7 +128,8 @@ def test_every_value_of_a_shipped_sweep_works(name: str) -> None:
     for job in jobs:
         if any(left[word] for word in job):
             left -= Counter({word: left[word] for word in job})
-            assert planned(*job).run["experiment"] == name
+            # CIFAR-10 need not be on this machine.
+            assert plan(*composed(*job), here=False).run["experiment"] == name
 
 
 def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None:
