@@ -13,7 +13,10 @@ FOLDER = Path(__file__).parent / "catalogue"
 
 @dataclass(frozen=True)
 class Mutation:
-    """In `file` the only `text` is replaced by `becomes`; some test below one of `tests` must then fail."""
+    """In `file` the only `text` is replaced by `becomes`; some test of `tests` must then fail.
+
+    `tests`: folders, files or node ids of pytest.
+    """
 
     name: str
     file: str
@@ -29,7 +32,7 @@ class Mutation:
         count = path.read_text(encoding="utf-8").count(self.text)
         if count != 1:
             return f"its text occurs {count} times in {self.file}, not once"
-        missing = [test for test in self.tests if not (root / test).exists()]
+        missing = [test for test in self.tests if not (root / test.partition("::")[0]).exists()]
         return f"{missing[0]} doesn't exist" if missing else None
 
 
