@@ -124,10 +124,10 @@ def _of_unit(numbers: Mapping[str, Any], name: str, otherwise: Any) -> Any:
 
 def resolve(composed: DictConfig) -> dict[str, Any]:
     """The composed config as a plain dict without interpolations; missing values are refused by name."""
-    missing = sorted(OmegaConf.missing_keys(composed))
-    if missing:
-        raise ConfigError(f"a value is missing: give {', '.join(f'{key}=…' for key in missing)}")
     try:
+        missing = sorted(OmegaConf.missing_keys(composed))
+        if missing:
+            raise ConfigError(f"a value is missing: give {', '.join(f'{key}=…' for key in missing)}")
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise ConfigError(_first_line(error)) from error
