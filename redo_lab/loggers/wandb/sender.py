@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import wandb
+
 from redo_lab.loggers.wandb.history import Measured, Metrics, earlier_names, supersede
 from redo_lab.loggers.wandb.login import without_key
 
