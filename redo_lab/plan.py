@@ -14,12 +14,12 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from redo_lab.config import ConfigError, Part, RunConfig, part, require, run_config
 from redo_lab.options import check_targets
+from redo_lab.protocols import Logger
 from redo_lab.runs import identity, provenance, status
 from redo_lab.runs.place import check_place, set_aside
 from redo_lab.runs.reading import regular_bytes
 from redo_lab.runs.status import State
 from redo_lab.studies.blueprint import Blueprint
-from redo_lab.types import Logger
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from redo_lab.networks.adam import AdamConfig
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
 from redo_lab.neurons.layers import HiddenLayer, Network, observations
+from redo_lab.protocols import Agent
 from redo_lab.seeding import Seeds
-from redo_lab.types import Action, Agent, Box, EnvSpec, Metrics, Observation, Transition
+from redo_lab.types import Action, Box, EnvSpec, Metrics, Observation, Transition
 
 
 class SAC(Agent):

@@ -20,8 +20,9 @@ from redo_lab.networks.q_network import QNetwork
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
 from redo_lab.neurons.layers import HiddenLayer, Network
+from redo_lab.protocols import Agent
 from redo_lab.seeding import Seeds
-from redo_lab.types import Action, Agent, Discrete, EnvSpec, Metrics, Observation, Transition
+from redo_lab.types import Action, Discrete, EnvSpec, Metrics, Observation, Transition
 
 
 class Loss(Enum):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from redo_lab.types import Counters, Journal, Row
+from redo_lab.protocols import Journal
+from redo_lab.types import Counters, Row
 
 Sink = Callable[[Sequence[Row]], None]
 

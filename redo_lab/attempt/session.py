@@ -18,6 +18,7 @@ from redo_lab.attempt.metrics_log import MetricsLog, NonFinite
 from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped
 from redo_lab.config import ConfigError, RunConfig
+from redo_lab.protocols import Journal, Logger, Study
 from redo_lab.runs import status
 from redo_lab.runs.about import About
 from redo_lab.runs.atomic import DiskFull
@@ -26,7 +27,6 @@ from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
 from redo_lab.runs.record import Offsets, Record
 from redo_lab.runs.status import State
-from redo_lab.types import Journal, Logger, Study
 
 LOG = logging.getLogger("redo_lab")
 EXPLAINED = (NonFinite, DiskFull, CheckpointError)

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from redo_lab.config import ConfigError, require
+from redo_lab.protocols import Data
 from redo_lab.runs.atomic import write_bytes
-from redo_lab.types import Data, LabelledImages
+from redo_lab.types import LabelledImages
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"

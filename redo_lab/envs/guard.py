@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from redo_lab.types import Action, Env, Observation, Step
+from redo_lab.protocols import Env
+from redo_lab.types import Action, Observation, Step
 
 LOG = logging.getLogger("redo_lab")
 LARGE_REWARD = 1e6

@@ -17,7 +17,8 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.types import Action, Box, Discrete, Env, EnvSpec, Step
+from redo_lab.protocols import Env
+from redo_lab.types import Action, Box, Discrete, EnvSpec, Step
 
 CONSTANT = {
     *("spec", "metadata", "action_space", "observation_space", "observation_structure", "fullpath", "model"),

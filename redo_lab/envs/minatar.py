@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.types import Action, Discrete, Env, EnvSpec, Step
+from redo_lab.protocols import Env
+from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 FIXED = ("channels", "action_map", "random")

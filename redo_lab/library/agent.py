@@ -14,11 +14,11 @@ from redo_lab.attempt.state_bytes import StateError, decode
 from redo_lab.config import ConfigError, require
 from redo_lab.library.run import load_run
 from redo_lab.plan import CheckedRun
+from redo_lab.protocols import Agent, Env
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.seeding import Seeds
 from redo_lab.studies.evaluation import Evaluation
 from redo_lab.studies.online import Online
-from redo_lab.types import Agent, Env
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from redo_lab.types import Logger, Row
+from redo_lab.protocols import Logger
+from redo_lab.types import Row
 
 
 class NoLogger(Logger):

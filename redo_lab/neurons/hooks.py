@@ -10,7 +10,8 @@ from torch import Tensor
 
 from redo_lab.neurons.layers import Network
 from redo_lab.neurons.scores import watching
-from redo_lab.types import ActivationHook, Batch, GradientHook, Metrics, Regulariser, Sampler
+from redo_lab.protocols import ActivationHook, GradientHook, Regulariser
+from redo_lab.types import Batch, Metrics, Sampler
 
 
 class Hooks:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from redo_lab.config import ConfigError
-from redo_lab.types import Learner
+from redo_lab.protocols import Learner
 
 
 def need_of(part: type) -> type:

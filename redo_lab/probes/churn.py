@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from redo_lab.probes import Schedule
-from redo_lab.types import Actor, Counters, Metrics, Probe, Sampler
+from redo_lab.protocols import Actor, Probe
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Churn(Probe[Actor]):

@@ -12,8 +12,9 @@ from torch import Tensor
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.probes import Schedule, check_thresholds, groups
+from redo_lab.protocols import Learner, Probe
 from redo_lab.runs.names import tau_text
-from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Dormancy(Probe[Learner]):

@@ -13,7 +13,8 @@ from torch.nn.utils import get_total_norm
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule, groups
-from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
+from redo_lab.protocols import Learner, Probe
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Norms(Probe[Learner]):

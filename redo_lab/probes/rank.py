@@ -13,7 +13,8 @@ from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule
-from redo_lab.types import Batch, Counters, Learner, Metrics, Probe, Sampler
+from redo_lab.protocols import Learner, Probe
+from redo_lab.types import Batch, Counters, Metrics, Sampler
 
 
 class Rank(Probe[Learner]):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from redo_lab.probes import Schedule
-from redo_lab.types import Counters, Metrics, Probe, Sampler, TDCritic
+from redo_lab.protocols import Probe, TDCritic
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Values(Probe[TDCritic]):

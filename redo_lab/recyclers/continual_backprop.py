@@ -31,7 +31,8 @@ from redo_lab.neurons.surgery import (
     recycle,
     recycled_metrics,
 )
-from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
+from redo_lab.protocols import Learner, Recycler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Utility(Enum):

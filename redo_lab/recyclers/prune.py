@@ -13,7 +13,8 @@ from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.neurons.surgery import Redraws, StepCount, forget, indices, silence
-from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
+from redo_lab.protocols import Learner, Recycler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Prune(Recycler):

@@ -12,7 +12,8 @@ from torch import Tensor
 from redo_lab.config import require
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.neurons.surgery import Surgery, indices, recycle, recycled_metrics
-from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
+from redo_lab.protocols import Learner, Recycler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class ReDo(Recycler):

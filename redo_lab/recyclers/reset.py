@@ -14,7 +14,8 @@ from redo_lab.config import require
 from redo_lab.networks.parts import initialise
 from redo_lab.neurons.layers import Initialiser, Network
 from redo_lab.neurons.surgery import Redraws, StepCount, forget_all
-from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
+from redo_lab.protocols import Learner, Recycler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Layers(Enum):

@@ -22,7 +22,8 @@ from redo_lab.neurons.scores import (
     outgoing_magnitude,
 )
 from redo_lab.neurons.surgery import Surgery, lowest, recycle, recycled_metrics
-from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
+from redo_lab.protocols import Learner, Recycler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Selection(Enum):

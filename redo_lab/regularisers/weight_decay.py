@@ -11,7 +11,7 @@ from torch import Tensor
 
 from redo_lab.config import require
 from redo_lab.neurons.layers import Network
-from redo_lab.types import GradientHook, Learner
+from redo_lab.protocols import GradientHook, Learner
 
 
 class WeightDecay(GradientHook):

@@ -13,8 +13,9 @@ import torch
 from redo_lab.config import Part, parts
 from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.needs import check_needs
+from redo_lab.protocols import Journal, Learner, Probe, Recycler, Stateful
 from redo_lab.seeding import Seeds
-from redo_lab.types import Batch, Counters, Journal, Learner, Probe, Recycler, Sampler, Stateful
+from redo_lab.types import Batch, Counters, Sampler
 
 B = TypeVar("B")
 Nodes: TypeAlias = "Mapping[str, Mapping[str, Any]]"

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from redo_lab.protocols import Journal, Study
 from redo_lab.seeding import Seeds
-from redo_lab.types import Journal, Study
 
 if TYPE_CHECKING:
     import torch

@@ -15,8 +15,9 @@ from redo_lab.networks.parts import initialise
 from redo_lab.networks.torso import Torso, TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
 from redo_lab.neurons.layers import HiddenLayer, Network, Reader
+from redo_lab.protocols import Learner
 from redo_lab.seeding import Seeds
-from redo_lab.types import Examples, Learner, Metrics
+from redo_lab.types import Examples, Metrics
 
 
 class Logits(nn.Module):

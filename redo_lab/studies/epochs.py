@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from redo_lab.protocols import Journal, Study
 from redo_lab.runs.names import TEST_ACCURACY, TRAIN_ACCURACY, dormant_percent
 from redo_lab.studies.aftercare import Aftercare, Samplers
 from redo_lab.studies.classifier import Classifier
-from redo_lab.types import Counters, Examples, Journal, LabelledImages, Progress, Study
+from redo_lab.types import Counters, Examples, LabelledImages, Progress
 
 EVALUATION_IMAGES = 250
 """Of one forward pass; no result depends on it."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from redo_lab.config import require
+from redo_lab.protocols import Agent, Env
 from redo_lab.runs.names import EVALUATION_RETURN
-from redo_lab.types import Action, Agent, Discrete, Env
+from redo_lab.types import Action, Discrete
 
 
 class Evaluation:

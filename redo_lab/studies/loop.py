@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from redo_lab.protocols import Agent, Env, Journal, Study
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
 from redo_lab.studies.aftercare import Aftercare, Samplers
 from redo_lab.studies.clock import UpdateClock
 from redo_lab.studies.evaluation import Evaluation
-from redo_lab.types import Agent, Counters, Env, Journal, Observation, Progress, Sampler, Study
+from redo_lab.types import Counters, Observation, Progress, Sampler
 
 EvaluationGames = Callable[[int], tuple[Env, np.random.Generator]]
 """Iteration (1-based) → a fresh environment and the generator of the policy that plays in it."""

@@ -12,6 +12,7 @@ import numpy as np
 from redo_lab.config import Part, part, require
 from redo_lab.envs.guard import Guard
 from redo_lab.networks.torso import Torso
+from redo_lab.protocols import Agent, Env, Journal
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import EVALUATION_RETURN
@@ -21,7 +22,7 @@ from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
 from redo_lab.studies.evaluation import Evaluation
 from redo_lab.studies.loop import Lengths, Loop
-from redo_lab.types import Agent, Env, EnvSpec, Journal
+from redo_lab.types import EnvSpec
 
 if TYPE_CHECKING:
     import torch

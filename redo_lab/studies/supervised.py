@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from redo_lab.config import Part, part, require
 from redo_lab.networks.torso import Torso
+from redo_lab.protocols import Data, Journal
 from redo_lab.runs.names import TRAIN_ACCURACY
 from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.classifier import Classifier
 from redo_lab.studies.epochs import Epochs, ExampleSet, Lengths
-from redo_lab.types import Data, Journal
 
 if TYPE_CHECKING:
     import torch

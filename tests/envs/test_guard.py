@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from redo_lab.envs.guard import EnvironmentFailure, Guard
-from redo_lab.types import Discrete, Env, EnvSpec, Step
+from redo_lab.protocols import Env
+from redo_lab.types import Discrete, EnvSpec, Step
 
 ROOT = Path(__file__).parent.parent.parent
 OBS = np.zeros(3, np.float32)

@@ -14,7 +14,8 @@ import pytest
 from redo_lab.envs.atari import Atari
 from redo_lab.envs.gymnasium_env import GymnasiumEnv
 from redo_lab.envs.minatar import GAMES, MinAtar
-from redo_lab.types import Action, Discrete, Env, EnvSpec, Step
+from redo_lab.protocols import Env
+from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 ROOT = Path(__file__).parent.parent.parent
 MUJOCO = [f"{game}-{version}" for game in ("HalfCheetah", "Hopper", "Walker2d", "Ant") for version in ("v4", "v5")]

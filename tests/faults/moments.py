@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from redo_lab.attempt.checkpointer import Checkpointer
+from redo_lab.protocols import Study
 from redo_lab.recyclers.continual_backprop import ContinualBackprop
 from redo_lab.recyclers.prune import Prune
 from redo_lab.recyclers.redo import ReDo
 from redo_lab.runs import record, status
-from redo_lab.types import Study
 
 COUNTS = {"training": 60, "evaluation": 30, "recycle": 3, "checkpoint": 40, "deletion": 5, "metrics": 5, "status": 5}
 """Kinds of moments, and before which repetition at most the process is struck: small beside a whole run."""

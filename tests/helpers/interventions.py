@@ -10,8 +10,9 @@ import torch
 
 from redo_lab.config import build
 from redo_lab.neurons.hooks import Hooks
+from redo_lab.protocols import Agent
 from redo_lab.seeding import Seeds
-from redo_lab.types import Agent, Box, Counters, Discrete, EnvSpec, Metrics, Sampler, Transition
+from redo_lab.types import Box, Counters, Discrete, EnvSpec, Metrics, Sampler, Transition
 from tests.helpers.agents import batch_of, node
 from tests.helpers.methods import REGULARISERS, WITH_CLASS, part, regulariser
 from tests.helpers.networks import NODES

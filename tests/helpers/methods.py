@@ -9,7 +9,7 @@ import yaml
 
 from redo_lab.commands.train import CONF
 from redo_lab.config import build
-from redo_lab.types import Learner
+from redo_lab.protocols import Learner
 
 METHODS = sorted(file.stem for file in (CONF / "recycler").glob("*.yaml"))
 WITH_CLASS = [name for name in METHODS if name != "none"]

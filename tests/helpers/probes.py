@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.neurons.layers import HiddenLayer, Reader
-from redo_lab.types import Counters, Metrics, Probe, Sampler, Transition
+from redo_lab.protocols import Probe
+from redo_lab.types import Counters, Metrics, Sampler, Transition
 
 OUTPUTS = 2
 

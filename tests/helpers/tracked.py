@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from redo_lab.protocols import Logger
 from redo_lab.runs.record import METRICS_HEADER, Offsets, Record
-from redo_lab.types import Logger, Row
+from redo_lab.types import Row
 
 
 class Tracked:

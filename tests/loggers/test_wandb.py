@@ -24,7 +24,8 @@ from redo_lab.loggers.wandb.history import earlier_names
 from redo_lab.loggers.wandb.labels import group, safe_id, tags
 from redo_lab.loggers.wandb.tracker import IDENTITY
 from redo_lab.plan import CheckedRun, check_machine
-from redo_lab.types import Logger, Row
+from redo_lab.protocols import Logger
+from redo_lab.types import Row
 from tests.helpers.composing import composed
 from tests.helpers.tracked import Tracked
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.layers import Network
 from redo_lab.neurons.scores import activations
-from redo_lab.types import ActivationHook, GradientHook, Learner, Regulariser, Sampler, Transition
+from redo_lab.protocols import ActivationHook, GradientHook, Learner, Regulariser
+from redo_lab.types import Sampler, Transition
 from tests.helpers.agents import batches, tiny
 
 AGENTS = ["dqn", "sac"]

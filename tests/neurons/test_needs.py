@@ -11,9 +11,9 @@ from redo_lab.neurons.needs import check_needs, need_of
 from redo_lab.probes.churn import Churn
 from redo_lab.probes.dormancy import Dormancy
 from redo_lab.probes.values import Values
+from redo_lab.protocols import Actor, Learner, TDCritic
 from redo_lab.recyclers.redo import ReDo
 from redo_lab.regularisers.l2_init import L2Init
-from redo_lab.types import Actor, Learner, TDCritic
 
 PARTS = {"probes.values": Values, "probes.churn": Churn, "probes.dormancy": Dormancy, "recyclers.redo": ReDo}
 

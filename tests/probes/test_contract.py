@@ -14,8 +14,9 @@ from omegaconf import OmegaConf
 from redo_lab.config import build, register_resolvers
 from redo_lab.probes.norms import parameters
 from redo_lab.probes.rank import penultimate
+from redo_lab.protocols import Agent, Probe
 from redo_lab.seeding import Seeds
-from redo_lab.types import Agent, Box, Counters, Discrete, EnvSpec, Metrics, Probe, Sampler, Transition
+from redo_lab.types import Box, Counters, Discrete, EnvSpec, Metrics, Sampler, Transition
 from tests.helpers.networks import NODES, q_network
 from tests.helpers.probes import measure, random_agent, random_sampler
 

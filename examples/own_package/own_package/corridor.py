@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import require
-from redo_lab.types import Action, Discrete, Env, EnvSpec, Step
+from redo_lab.protocols import Env
+from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 
 class Corridor(Env):

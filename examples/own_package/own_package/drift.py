@@ -12,10 +12,11 @@ import torch
 from own_package.regressor import Pairs, Regressor
 from redo_lab.config import part, require
 from redo_lab.networks.torso import Torso
+from redo_lab.protocols import Journal, Study
 from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
-from redo_lab.types import Counters, Journal, Progress, Study
+from redo_lab.types import Counters, Progress
 
 LOSS = "task/loss"
 

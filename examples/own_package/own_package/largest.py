@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from redo_lab.types import Counters, Learner, Metrics, Probe, Sampler
+from redo_lab.protocols import Learner, Probe
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Largest(Probe[Learner]):

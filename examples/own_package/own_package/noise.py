@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from redo_lab.types import Counters, Learner, Metrics, Recycler, Sampler
+from redo_lab.protocols import Learner, Recycler
+from redo_lab.types import Counters, Metrics, Sampler
 
 
 class Noise(Recycler):

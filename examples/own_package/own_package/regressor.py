@@ -12,7 +12,7 @@ from redo_lab.networks.parts import initialise
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.layers import HiddenLayer, Network, Reader
-from redo_lab.types import Learner
+from redo_lab.protocols import Learner
 
 
 class Pairs(NamedTuple):

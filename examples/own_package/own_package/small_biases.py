@@ -11,7 +11,8 @@ from torch import Tensor
 
 from redo_lab.config import require
 from redo_lab.neurons.layers import Network
-from redo_lab.types import Batch, Learner, Regulariser, Sampler
+from redo_lab.protocols import Learner, Regulariser
+from redo_lab.types import Batch, Sampler
 
 
 class SmallBiases(Regulariser):

@@ -16,7 +16,8 @@ from typing import Any
 from redo_lab.config import ConfigError, require
 from redo_lab.loggers.wandb import labels, login
 from redo_lab.loggers.wandb.process import News, Process
-from redo_lab.types import Logger, Row
+from redo_lab.protocols import Logger
+from redo_lab.types import Row
 
 LOG = logging.getLogger("redo_lab")
 

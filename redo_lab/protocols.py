@@ -1,0 +1,249 @@
+"""What the parts of a study must be able to do: the protocols that every part inherits explicitly."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from redo_lab.types import (
+    Action,
+    Batch,
+    Counters,
+    EnvSpec,
+    LabelledImages,
+    Metrics,
+    Observation,
+    Progress,
+    Row,
+    Sampler,
+    Step,
+    Transition,
+)
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from redo_lab.neurons.hooks import Hooks
+    from redo_lab.neurons.layers import HiddenLayer, Network
+    from redo_lab.runs.bulk import Bulk
+
+
+class Data(Protocol):
+    """Images to learn from. The `Config` of its class has `samples`: how many of them train."""
+
+    classes: ClassVar[int]
+    obs_shape: ClassVar[tuple[int, int, int]]
+
+    @staticmethod
+    @abstractmethod
+    def check_machine(config: Any) -> None:
+        """Raises ConfigError if this machine has no such images and isn't to fetch them."""
+
+    @abstractmethod
+    def load(self) -> tuple[LabelledImages, LabelledImages]:
+        """The training and the test set, always the same."""
+
+
+class Env(Protocol):
+    """One environment; `step` after a step that terminated or truncated is an error until `reset`."""
+
+    spec: EnvSpec
+
+    @abstractmethod
+    def reset(self) -> Observation: ...
+    @abstractmethod
+    def step(self, action: Action) -> Step: ...
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]: ...
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Learner(Protocol):
+    """Networks that are trained: all that recyclers, regularisers and most probes need."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> object:
+        """Runs every online network eagerly on `batch`, so that hooks see their activations."""
+
+    @abstractmethod
+    def hidden_layers(self) -> Sequence[HiddenLayer]:
+        """The declared hidden layers of every online network, names unique."""
+
+    @abstractmethod
+    def networks(self) -> Sequence[Network]:
+        """Every online network, with its target where it has one, always in the same order."""
+
+    @property
+    @abstractmethod
+    def optimizers(self) -> Sequence[torch.optim.Optimizer]: ...
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]: ...
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+class Actor(Protocol):
+    """It chooses actions."""
+
+    @abstractmethod
+    def act(self, obs: Observation, env_step: int) -> Action:
+        """The exploring action at `env_step` (agent steps taken so far)."""
+
+    @abstractmethod
+    def greedy(self, obs: Observation) -> Action:
+        """The action without exploration."""
+
+    @abstractmethod
+    def policy(self, obs: Tensor) -> Tensor:
+        """The greedy actions of a batch of observations: int64 [N] or float32 [N, A], without gradients."""
+
+
+class TDCritic(Protocol):
+    """It has values and knows what they are trained towards."""
+
+    @abstractmethod
+    def q_and_target(self, batch: Transition) -> Mapping[str, tuple[Tensor, Tensor]]:
+        """By critic, Q of the batch's actions and its TD target, [N] each, without gradients.
+
+        Nothing is augmented and no generator of the agent advances.
+        """
+
+
+class Agent(Learner, Actor, TDCritic, Protocol):
+    """What online training needs."""
+
+    batch_size: int
+    warmup_env_steps: int
+    update_period_env_steps: int
+
+    @abstractmethod
+    def update(self, batch: Transition, hooks: Hooks = ...) -> Metrics:
+        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
+
+    @abstractmethod
+    def end_env_step(self, env_step: int) -> None:
+        """Does what is periodic in agent steps (target network), after step number `env_step`."""
+
+
+class Stateful(Protocol):
+    """What it remembers is in the checkpoint."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]: ...
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@runtime_checkable
+class Regulariser(Stateful, Protocol):
+    """An intervention in the loss; built with the `learner`, before its first update.
+
+    Its penalty is logged as <name>/penalty.
+    """
+
+    name: str
+
+    @abstractmethod
+    def loss(self, network: Network, batch: Batch, sample: Sampler) -> Tensor:
+        """What is added to the loss that trains `network` on `batch`, a 0-d tensor; `sample` draws further batches."""
+
+
+@runtime_checkable
+class GradientHook(Stateful, Protocol):
+    """An intervention between the backward pass and the optimizer's step."""
+
+    @abstractmethod
+    def before_step(self, network: Network) -> None:
+        """The gradients of `network` are in `.grad`; they may be read and changed in place."""
+
+
+@runtime_checkable
+class ActivationHook(Stateful, Protocol):
+    """An intervention that wants the activations of the training batch."""
+
+    @abstractmethod
+    def watch(self, network: Network, activations: Sequence[Tensor]) -> None:
+        """The outputs of `network.hidden` in the forward pass of its own loss, without gradients, one a layer."""
+
+
+class Recycler(Stateful, Protocol):
+    """An intervention on the network between updates."""
+
+    @abstractmethod
+    def after_update(self, learner: Learner, counters: Counters, sample: Sampler) -> Metrics:
+        """Called after update number `counters.updates` (1-based); returns what it did, {} when nothing was due."""
+
+
+Needed = TypeVar("Needed", contravariant=True)
+"""What a probe needs: Learner, Actor or TDCritic."""
+
+
+class Probe(Stateful, Protocol[Needed]):
+    """A measurement; it changes nothing."""
+
+    @abstractmethod
+    def after_update(self, learner: Needed, counters: Counters, sample: Sampler) -> Metrics:
+        """Called after update number `counters.updates` (1-based); returns {} when nothing was due."""
+
+
+class Journal(Protocol):
+    """Where a study writes what it measures."""
+
+    @property
+    def latest(self) -> Mapping[str, float]:
+        """The newest value of each name, as far as it is known on the host."""
+
+    def add(self, counters: Counters, values: Mapping[str, Tensor | float]) -> None:
+        """`values` belong to this moment."""
+
+    def give_up(self, reason: str) -> None:
+        """The run has failed for this `reason`, which its status says; the process is about to end."""
+
+
+class Study(Protocol):
+    """What one run does, from its config alone; everything random comes from its own named generators."""
+
+    bulk: Bulk | None = None
+    """Big state that grows mostly at its end, saved incrementally: a replay; None where there is none."""
+
+    @abstractmethod
+    def steps(self) -> Iterator[None]:
+        """Does all that is left, and yields wherever it may be stopped, saved and reported."""
+
+    @abstractmethod
+    def progress(self) -> Progress: ...
+    @abstractmethod
+    def clocks(self) -> Counters:
+        """The moment, on the two clocks of the metrics."""
+
+    @abstractmethod
+    def headline(self) -> Mapping[str, float]:
+        """The few numbers worth a column of `status`."""
+
+    def lose_bulk(self) -> None:
+        """The checkpoint that was loaded has no bulk: the next steps make up for it as well as they can."""
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes but the contents of `bulk`, valid whenever `steps` has yielded."""
+
+    @abstractmethod
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues from `state`; the contents of `bulk` are loaded apart."""
+
+
+class Logger(Protocol):
+    """A tracker beside the run directory; it gets the same numbers as metrics.csv."""
+
+    @classmethod
+    def check_start(cls, config: Any) -> None:
+        """Raises ConfigError if a run that starts here and now could not be tracked."""
+
+    @abstractmethod
+    def log(self, rows: Sequence[Row]) -> None: ...
+    @abstractmethod
+    def finish(self, state: str) -> None:
+        """`state`: finished, interrupted, preempted or failed."""
