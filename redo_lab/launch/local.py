@@ -18,7 +18,7 @@ from redo_lab.launch.board import Board, Ended, Job, Running
 from redo_lab.launch.child import Child, Command, train_command, write_not_started, write_pending
 from redo_lab.launch.owners import held
 from redo_lab.runs import status
-from redo_lab.runs.lease import lives
+from redo_lab.runs.owner import lives
 from redo_lab.runs.status import State
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130

@@ -15,6 +15,7 @@ from redo_lab.launch import scheduler
 from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
 from redo_lab.runs import about, lease, status
 from redo_lab.runs.about import About
+from redo_lab.runs.owner import lives
 from redo_lab.runs.status import State, Status
 from redo_lab.runs.table import find_runs
 
@@ -165,6 +166,6 @@ def _keeper_gone(found: Status) -> bool:
 def _alive(directory: Path, found: Status, now: float) -> bool:
     """A process of this machine is looked at; of one elsewhere the heartbeat tells, if the clocks agree somewhat."""
     owner = lease.owner_of(directory)
-    if owner is not None and (seen := lease.lives(owner)) is not None:
+    if owner is not None and (seen := lives(owner)) is not None:
         return seen
     return now - found.heartbeat < DEAD_SECONDS

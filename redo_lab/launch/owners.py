@@ -7,7 +7,8 @@ import socket
 from pathlib import Path
 
 from redo_lab.runs import lease, status
-from redo_lab.runs.lease import LeaseHeld, Owner
+from redo_lab.runs.lease import LeaseHeld
+from redo_lab.runs.owner import Owner, lives
 from redo_lab.runs.status import Status
 
 COMMANDS = (b"redo_lab", b"redo-lab")
@@ -17,7 +18,7 @@ COMMANDS = (b"redo_lab", b"redo-lab")
 def held(directory: Path, except_pid: int | None = None) -> Owner | None:
     """The owner of the run, if it lives or may live; except_pid: a child of ours that has ended and so holds none."""
     owner = lease.owner_of(directory)
-    if owner is None or lease.lives(owner) is False or (owner.host, owner.pid) == (socket.gethostname(), except_pid):
+    if owner is None or lives(owner) is False or (owner.host, owner.pid) == (socket.gethostname(), except_pid):
         return None
     return owner
 
@@ -41,7 +42,7 @@ def why_no_signal(owner: Owner) -> str | None:
 
     A lease may have been written by anybody: its pid alone proves nothing.
     """
-    if not lease.lives(owner):
+    if not lives(owner):
         return f"process {owner.pid} on {owner.host} is gone, or not to be seen from here"
     if owner.started is None:
         return f"the lease doesn't say when process {owner.pid} began"

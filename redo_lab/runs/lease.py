@@ -21,33 +21,17 @@ import logging
 import math
 import os
 import re
-import socket
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import UnionType
-from typing import NamedTuple
 
 from redo_lab.runs.atomic import naming_full_disk, patiently, write_json
+from redo_lab.runs.owner import Owner, lives, parsed, this_process
 from redo_lab.runs.reading import regular_bytes
 
 LOG = logging.getLogger("redo_lab")
 FILE_NAME = re.compile(r"lease\.(\d+)\.json")
-KINDS: Mapping[str, UnionType | type] = {
-    "attempt": int,
-    "token": str,
-    "host": str,
-    "kernel": str | None,
-    "pid": int,
-    "started": int | None,
-    "since": int | float,
-    "heartbeat": int | float,
-    "beats": int,
-    "released": bool,
-}
 LOOK_SECONDS = 0.5
 MIN_LOOKS = 10
 
@@ -58,36 +42,6 @@ class LeaseHeld(Exception):
 
 class LeaseLost(Exception):
     """Another process has taken the run over: this one must not write any more."""
-
-
-class Process(NamedTuple):
-    """A process on this machine. kernel: boot id and pid namespace; started: ticks after boot; None: no /proc here."""
-
-    host: str
-    kernel: str | None
-    pid: int
-    started: int | None
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A lease as it is on disk. since, heartbeat: Unix times of its host, for people; beats: counts the renewals."""
-
-    attempt: int
-    token: str
-    host: str
-    kernel: str | None
-    pid: int
-    started: int | None
-    since: float
-    heartbeat: float
-    beats: int
-    released: bool
-
-    def __str__(self) -> str:
-        """Who, where, since when."""
-        since, last = (f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}" for at in (self.since, self.heartbeat))
-        return f"attempt {self.attempt}: process {self.pid} on {self.host} since {since}, last heard of {last}"
 
 
 class Lease:
@@ -171,33 +125,6 @@ def owner_of(directory: Path) -> Owner | None:
     return _read(_path(directory, newest)) if newest else None
 
 
-def lives(owner: Owner) -> bool | None:
-    """Whether the owner's process lives; None where nothing here tells: elsewhere, before a reboot, without /proc."""
-    if owner.released:
-        return False
-    here = this_process()
-    if here.kernel is None or (owner.host, owner.kernel) != (here.host, here.kernel):
-        return None
-    hidden = False
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        hidden = True  # Another user's; with hidepid /proc doesn't show it either.
-    started = _started(owner.pid)
-    return None if hidden and started is None else started == owner.started
-
-
-def this_process() -> Process:
-    """Where and what we are."""
-    try:
-        kernel = f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        kernel = None
-    return Process(socket.gethostname(), kernel, os.getpid(), _started(os.getpid()))
-
-
 def _wait_until_free(directory: Path, stale_seconds: float) -> int:
     """The highest attempt there was, 0 if none, once its owner is proved not to live; LeaseHeld if it lives."""
     while newest := max(_attempts(directory), default=0):
@@ -211,7 +138,7 @@ def _wait_until_free(directory: Path, stale_seconds: float) -> int:
 
 def _require_free(path: Path, stale_seconds: float) -> None:
     content = _content(path)
-    owner = _parse(content)
+    owner = parsed(content)
     if owner is not None:
         alive = lives(owner)
         if alive:
@@ -226,19 +153,10 @@ def _require_free(path: Path, stale_seconds: float) -> None:
         time.sleep(stale_seconds / looks)
         newer = _content(path)
         if newer != content:
-            owner = _parse(newer)
+            owner = parsed(newer)
             if owner is not None and owner.released:
                 return
             raise LeaseHeld(f"{path.parent} is in use by {owner or 'another process'}")
-
-
-def _started(pid: int) -> int | None:
-    """Field 22 of proc(5): ticks after boot; None if there is no such process, or it is dead and not yet reaped."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def _attempts(directory: Path) -> list[int]:
@@ -255,22 +173,9 @@ def _path(directory: Path, attempt: int) -> Path:
 
 def _read(path: Path) -> Owner | None:
     try:
-        return _parse(_content(path))
+        return parsed(_content(path))
     except FileNotFoundError:
         return None
-
-
-def _parse(content: bytes) -> Owner | None:
-    """None: half written, or nothing that a lease ever wrote."""
-    try:
-        owner = Owner(**json.loads(content))
-    except (ValueError, TypeError, RecursionError):
-        return None
-    return owner if all(_is(getattr(owner, name), kind) for name, kind in KINDS.items()) and owner.pid > 0 else None
-
-
-def _is(value: object, kind: UnionType | type) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _content(path: Path) -> bytes:

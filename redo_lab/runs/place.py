@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from redo_lab.config import ConfigError, require
 from redo_lab.runs.atomic import DiskFull
-from redo_lab.runs.lease import Lease, LeaseHeld, acquire, lives, owner_of
+from redo_lab.runs.lease import Lease, LeaseHeld, acquire, owner_of
+from redo_lab.runs.owner import lives
 
 
 def check_place(root: str, experiment: str) -> None:

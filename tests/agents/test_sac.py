@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from redo_lab.agents.sac import SAC, actor_loss, critic_loss, soft_target, temperature_loss
+from redo_lab.agents.sac import SAC
 from redo_lab.config import ConfigError
 from redo_lab.networks.actor_critic import squashed
+from redo_lab.networks.soft_losses import actor_loss, critic_loss, soft_target, temperature_loss
 from redo_lab.neurons.hooks import NO_HOOKS
 from redo_lab.types import Box, EnvSpec, Transition
 from tests.helpers.agents import GRID_SPEC, VECTOR_SPEC, batches, through_a_file, tiny

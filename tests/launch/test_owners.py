@@ -16,7 +16,7 @@ import pytest
 from redo_lab.cli import main
 from redo_lab.launch.owners import held, why_no_signal, write_unheld
 from redo_lab.runs import lease, status
-from redo_lab.runs.lease import Owner
+from redo_lab.runs.owner import Owner, started_ticks
 from redo_lab.runs.status import State
 from tests.helpers.launched import make_run, own, slurm_says
 
@@ -100,7 +100,7 @@ def test_a_lease_that_lies_has_nobody_signalled(
 
 def test_a_process_of_another_program_is_not_signalled(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
-        own(run, pid=stranger.pid, started=lease._started(stranger.pid))
+        own(run, pid=stranger.pid, started=started_ticks(stranger.pid))
         assert main(["cancel", str(run)]) == 0
         assert stranger.poll() is None
         stranger.kill()
