@@ -150,12 +150,12 @@ def target_of(node: Mapping[str, Any], path: str) -> type[Any]:
         raise ConfigError(f"{path}: `_target_` must name a class, got {target!r}")
     module_name, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module_name), name)
+        cls = getattr(importlib.import_module(module_name), name)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ConfigError(f"{path}: no class {target} ({error})") from error
-    if not isinstance(found, type) or not hasattr(found, "Config"):
+    if not isinstance(cls, type) or not hasattr(cls, "Config"):
         raise ConfigError(f"{path}: {target} has no nested Config")
-    return found
+    return cls
 
 
 def parse(node: Mapping[str, Any], path: str) -> Any:

@@ -88,7 +88,7 @@ class LabelledImages:
 
 
 class Examples(NamedTuple):
-    """A batch on the device of images and what they are to be told as: obs uint8 [N, C, H, W]; label int64 [N]."""
+    """A batch of images on the device and the class of each: obs uint8 [N, C, H, W]; label int64 [N]."""
 
     obs: Tensor
     label: Tensor

@@ -20,15 +20,17 @@ NARROW_COLUMNS = 130
 
 def parser() -> argparse.ArgumentParser:
     """The options of the verb; making it imports nothing heavy."""
-    made = argparse.ArgumentParser(
+    command_line = argparse.ArgumentParser(
         "redo-lab aggregate", description="Aggregates final scores over runs × games, per method."
     )
-    add_selection(made, runs="*")
-    made.add_argument("-o", "--output", type=Path, metavar="DIR", help="where the files go (default: the first RUNS)")
-    made.add_argument(
+    add_selection(command_line, runs="*")
+    command_line.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="where the files go (default: the first RUNS)"
+    )
+    command_line.add_argument(
         "--metric", nargs="+", choices=METRICS, default=METRICS, help="columns of the table (default: all)"
     )
-    return made
+    return command_line
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,8 +52,8 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
     source = Source(score_table, table, resampling)
-    asked = of_aggregate(len(score_table.games))
-    for file, (name, _, drawing) in zip(asked, drawings(asked.values(), source), strict=True):
+    figures = of_aggregate(len(score_table.games))
+    for file, (name, _, drawing) in zip(figures, drawings(figures.values(), source), strict=True):
         if isinstance(drawing, str):
             print(printable(f"not drawn: {name}: {drawing}"))
         else:

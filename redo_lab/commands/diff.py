@@ -14,15 +14,15 @@ FEW = 12
 
 
 def main(argv: Sequence[str]) -> int:
-    """As diff(1): 0 the same settings and metrics, 1 not the same, 2 a mistake in what was asked."""
-    made = argparse.ArgumentParser(
+    """As diff(1): 0 the same settings and metrics, 1 not the same, 2 a mistake of the user."""
+    command_line = argparse.ArgumentParser(
         "redo-lab diff", description="In what two runs differ; 0 if in nothing, 1 if they do."
     )
-    made.add_argument("first", metavar="RUN", help="its directory, or a part of its id that no other run has")
-    made.add_argument("second", metavar="RUN")
-    made.add_argument("--root", type=Path, default=ROOT, help="where to look for them (default: runs)")
-    made.add_argument("--all", action="store_true", help="every metric that differs, not only the first")
-    arguments = made.parse_args(argv)
+    command_line.add_argument("first", metavar="RUN", help="its directory, or a part of its id that no other run has")
+    command_line.add_argument("second", metavar="RUN")
+    command_line.add_argument("--root", type=Path, default=ROOT, help="where to look for them (default: runs)")
+    command_line.add_argument("--all", action="store_true", help="every metric that differs, not only the first")
+    arguments = command_line.parse_args(argv)
     try:
         return _diff(arguments)
     except (ValueError, OSError) as error:

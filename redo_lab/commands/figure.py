@@ -16,24 +16,26 @@ FORMATS = ("pdf", "svg", "png")
 
 def main(argv: Sequence[str]) -> int:
     """0, or 2 with the reason on stderr."""
-    made = argparse.ArgumentParser("redo-lab figure", description="Draws one figure; --list names those there are.")
-    made.add_argument("name", nargs="?", metavar="NAME", help="one of --list, or the path of a YAML file")
-    add_selection(made, runs="*")
-    made.add_argument(
+    command_line = argparse.ArgumentParser(
+        "redo-lab figure", description="Draws one figure; --list names those there are."
+    )
+    command_line.add_argument("name", nargs="?", metavar="NAME", help="one of --list, or the path of a YAML file")
+    add_selection(command_line, runs="*")
+    command_line.add_argument(
         "-o", "--output", type=Path, default=Path(), metavar="DIR", help="where the files go (default: .)"
     )
-    made.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS, help="default: all three")
-    made.add_argument("--bare", action="store_true", help="no caption inside the figure (it is in NAME.txt)")
-    made.add_argument(
+    command_line.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS, help="default: all three")
+    command_line.add_argument("--bare", action="store_true", help="no caption inside the figure (it is in NAME.txt)")
+    command_line.add_argument(
         "--smooth", type=int, default=1, metavar="N", help="average curves over N points; the caption says"
     )
-    made.add_argument("--list", action="store_true", help="the figures there are")
-    arguments = made.parse_args(argv)
+    command_line.add_argument("--list", action="store_true", help="the figures there are")
+    arguments = command_line.parse_args(argv)
     if arguments.list:
         print("\n".join(described()))
         return 0
     if arguments.name is None:
-        made.print_usage(sys.stderr)
+        command_line.print_usage(sys.stderr)
         print("redo-lab figure: which one? `redo-lab figure --list` names them", file=sys.stderr)
         return 2
     return guarded("figure", _figure, arguments)

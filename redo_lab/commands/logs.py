@@ -1,4 +1,4 @@
-"""`redo-lab logs`: what one run has said."""
+"""`redo-lab logs`: the log of one run."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ STATE_SECONDS = 10.0
 
 def main(argv: Sequence[str]) -> int:
     """0; 2 if there is no such run, or more than one."""
-    made = argparse.ArgumentParser("redo-lab logs", description="Prints the log of one run.")
-    made.add_argument("run", metavar="RUN", help="its directory, or a part of its id that no other run has")
-    made.add_argument("--root", type=Path, default=ROOT, help="where to look for it (default: runs)")
-    made.add_argument("-n", "--lines", type=_count, metavar="N", help="only the last N lines")
-    made.add_argument("--raw", action="store_true", help="with whatever moves the cursor or changes colours, too")
-    made.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
-    return guarded("logs", _logs, made.parse_args(argv))
+    command_line = argparse.ArgumentParser("redo-lab logs", description="Prints the log of one run.")
+    command_line.add_argument("run", metavar="RUN", help="its directory, or a part of its id that no other run has")
+    command_line.add_argument("--root", type=Path, default=ROOT, help="where to look for it (default: runs)")
+    command_line.add_argument("-n", "--lines", type=_count, metavar="N", help="only the last N lines")
+    command_line.add_argument(
+        "--raw", action="store_true", help="with whatever moves the cursor or changes colours, too"
+    )
+    command_line.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    return guarded("logs", _logs, command_line.parse_args(argv))
 
 
 def _logs(arguments: argparse.Namespace) -> int:
     directory = _run(arguments.run, arguments.root)
     path = _log(directory)
     if path is None and not arguments.follow:
-        print(f"{directory} has said nothing yet", file=sys.stderr)
+        print(f"{directory} has written no log yet", file=sys.stderr)
         return 0
     shown = _as_it_is if arguments.raw else printable
     length = _print(path, arguments.lines, shown) if path else 0
@@ -60,10 +62,10 @@ def _as_it_is(text: str) -> str:
 
 def _follow(directory: Path, path: Path | None, at: int, shown: Callable[[str], str]) -> None:
     """What is written to `path` after `at` bytes is printed until the run has ended; None: it has no log yet."""
-    over, asked = False, float("-inf")
+    over, last_look = False, float("-inf")
     while True:
-        if time.monotonic() - asked >= STATE_SECONDS:
-            over, asked = Overview([directory]).rows()[0].state in OVER, time.monotonic()
+        if time.monotonic() - last_look >= STATE_SECONDS:
+            over, last_look = Overview([directory]).rows()[0].state in OVER, time.monotonic()
         path = path or _log(directory)
         if path and _size(path) > at:
             with path.open("rb") as file:
@@ -84,11 +86,11 @@ def _log(directory: Path) -> Path | None:
 def _run(named: str, root: Path) -> Path:
     if (Path(named) / "run.json").exists():
         return Path(named)
-    found = [path for path in find_runs([root]) if named in path.name]
-    if len(found) != 1:
-        several = f"{len(found)} runs, for example {found[0].name} and {found[1].name}" if found else "no run"
+    matches = [path for path in find_runs([root]) if named in path.name]
+    if len(matches) != 1:
+        several = f"{len(matches)} runs, for example {matches[0].name} and {matches[1].name}" if matches else "no run"
         raise ValueError(f"'{named}' names {several} below {root}")
-    return found[0]
+    return matches[0]
 
 
 def _count(word: str) -> int:

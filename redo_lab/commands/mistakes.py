@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf complain of, said in one line that names the nearest valid choice."""
+"""The complaints of Hydra and OmegaConf in one line that names the nearest valid choice."""
 
 from __future__ import annotations
 

@@ -11,13 +11,15 @@ from redo_lab.analysis.selection import add_selection, guarded, resampling_of, s
 
 def main(argv: Sequence[str]) -> int:
     """0, or 2 with the reason on stderr."""
-    made = argparse.ArgumentParser(
+    command_line = argparse.ArgumentParser(
         "redo-lab report", description="One self-contained HTML file: summary, figures, curves, cost, runs."
     )
-    add_selection(made, runs="*")
-    made.add_argument("-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="report.html")
-    made.add_argument("--title", help="default: the names of the experiments")
-    return guarded("report", _report, made.parse_args(argv))
+    add_selection(command_line, runs="*")
+    command_line.add_argument(
+        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="report.html"
+    )
+    command_line.add_argument("--title", help="default: the names of the experiments")
+    return guarded("report", _report, command_line.parse_args(argv))
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -13,34 +13,38 @@ from typing import Any
 from redo_lab.config import ConfigError
 from redo_lab.launch.board import Job
 from redo_lab.launch.choose import guarded, overview, parser, rows
-from redo_lab.launch.overview import Overview, Row, Seen
+from redo_lab.launch.overview import Overview, Row, Standing
 from redo_lab.launch.pack import CRASHES_NAME
 from redo_lab.launch.record import Sweep, SweepRun
 from redo_lab.runs.reading import printable
 
 EXIT_LEFT_OUT = 2
-AGAIN = (Seen.FAILED, Seen.LOST, Seen.INTERRUPTED, Seen.PREEMPTED)
-DEFAULT = [Seen.FAILED, Seen.LOST]
+AGAIN = (Standing.FAILED, Standing.LOST, Standing.INTERRUPTED, Standing.PREEMPTED)
+DEFAULT = [Standing.FAILED, Standing.LOST]
 
 
 def main(argv: Sequence[str]) -> int:
     """0: submitted, finished on this machine or nothing to do; 1: failed again; 2: no such runs, or some left out."""
-    made = parser("retry", "Does failed and lost runs again: as Slurm jobs if they were that, else on this machine.")
-    made.add_argument(
-        "--state", nargs="+", default=DEFAULT, type=Seen, choices=AGAIN, help="which (default: failed lost)"
+    command_line = parser(
+        "retry", "Does failed and lost runs again: as Slurm jobs if they were that, else on this machine."
     )
-    made.add_argument("--trust", action="store_true", help="submit as a record says that someone else may have written")
-    return guarded("retry", _retry, made.parse_args(argv))
+    command_line.add_argument(
+        "--state", nargs="+", default=DEFAULT, type=Standing, choices=AGAIN, help="which (default: failed lost)"
+    )
+    command_line.add_argument(
+        "--trust", action="store_true", help="submit as a record says that someone else may have written"
+    )
+    return guarded("retry", _retry, command_line.parse_args(argv))
 
 
 def _retry(arguments: argparse.Namespace) -> int:
-    seen = overview(arguments)
-    asked = rows(seen, arguments, arguments.state)
-    if not asked:
-        print(_nothing(seen, arguments))
+    view = overview(arguments)
+    selection = rows(view, arguments, arguments.state)
+    if not selection:
+        print(_nothing(view, arguments))
         return 0
-    chosen = [row for row in asked if _can_go_on(row)]
-    recorded = seen.recorded()
+    chosen = [row for row in selection if _can_go_on(row)]
+    recorded = view.recorded()
     if not arguments.trust:
         _refuse_foreign(recorded[at][1] for row in chosen if (at := Path(row.directory)) in recorded)
     for row in chosen:
@@ -54,13 +58,13 @@ def _retry(arguments: argparse.Namespace) -> int:
         _submit(runs, json.loads(settings))
     here = [row for row in chosen if Path(row.directory) not in recorded]
     code = _on_this_machine(here) if here else 0
-    return code or (EXIT_LEFT_OUT if len(chosen) < len(asked) else 0)
+    return code or (EXIT_LEFT_OUT if len(chosen) < len(selection) else 0)
 
 
-def _nothing(seen: Overview, arguments: argparse.Namespace) -> str:
+def _nothing(view: Overview, arguments: argparse.Namespace) -> str:
     if arguments.state != DEFAULT:
         return f"no run is {' or '.join(arguments.state)}"
-    stopped = len(rows(seen, arguments, [Seen.INTERRUPTED, Seen.PREEMPTED]))
+    stopped = len(rows(view, arguments, [Standing.INTERRUPTED, Standing.PREEMPTED]))
     hint = f"; {stopped} stopped: the same sweep again, or --state interrupted preempted, goes on with them"
     return "no run has failed or is lost" + (hint if stopped else "")
 

@@ -17,19 +17,27 @@ FILE_WIDTH = 160
 
 def main(argv: Sequence[str]) -> int:
     """0, or 2 with the reason on stderr."""
-    made = argparse.ArgumentParser(
+    command_line = argparse.ArgumentParser(
         "redo-lab runs", description="A row per run; with --metric one per run, step, metric."
     )
-    made.add_argument("runs", nargs="*", type=Path, metavar="RUNS", help="run, experiment or root (default: runs)")
-    made.add_argument("--from", dest="source", metavar="wandb:ENTITY/PROJECT", help="runs from W&B, or wandb:FOLDER")
-    made.add_argument("--where", metavar="CONDITION", help="only these, e.g. 'recycler=redo & replay_ratio>=1'")
-    made.add_argument(
+    command_line.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUNS", help="run, experiment or root (default: runs)"
+    )
+    command_line.add_argument(
+        "--from", dest="source", metavar="wandb:ENTITY/PROJECT", help="runs from W&B, or wandb:FOLDER"
+    )
+    command_line.add_argument("--where", metavar="CONDITION", help="only these, e.g. 'recycler=redo & replay_ratio>=1'")
+    command_line.add_argument(
         "--columns", nargs="+", metavar="NAME", help="default: the axes that vary, state, progress, return"
     )
-    made.add_argument("--metric", nargs="+", metavar="NAME", help="the values of these metrics; `all` for every one")
-    made.add_argument("--sort", metavar="NAME", help="by this column (default: by directory)")
-    made.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .csv or .parquet in place of the terminal")
-    return guarded("runs", _runs, made.parse_args(argv))
+    command_line.add_argument(
+        "--metric", nargs="+", metavar="NAME", help="the values of these metrics; `all` for every one"
+    )
+    command_line.add_argument("--sort", metavar="NAME", help="by this column (default: by directory)")
+    command_line.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="a .csv or .parquet in place of the terminal"
+    )
+    return guarded("runs", _runs, command_line.parse_args(argv))
 
 
 def _runs(arguments: argparse.Namespace) -> None:

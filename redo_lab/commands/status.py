@@ -14,11 +14,17 @@ from rich.live import Live
 from rich.text import Text
 
 from redo_lab.launch.choose import guarded, overview, parser, rows
-from redo_lab.launch.overview import OVER, Overview, Row, Seen, counts
+from redo_lab.launch.overview import OVER, Overview, Row, Standing, counts
 from redo_lab.launch.table import Columns, shortened
 from redo_lab.runs.status import duration, number_text, rate_text
 
-STYLES = {Seen.RUNNING: "green", Seen.FINISHED: "dim", Seen.FAILED: "red", Seen.LOST: "red", Seen.PENDING: "cyan"}
+STYLES = {
+    Standing.RUNNING: "green",
+    Standing.FINISHED: "dim",
+    Standing.FAILED: "red",
+    Standing.LOST: "red",
+    Standing.PENDING: "cyan",
+}
 SILENT_SECONDS = 60
 """Without a step for so long, a run that works says since when."""
 LEAST_NAME = 12
@@ -29,62 +35,64 @@ FILE_WIDTH = 140
 
 def main(argv: Sequence[str]) -> int:
     """0; 2 if there are no such runs."""
-    made = parser("status", "How runs stand, from their own directories; Slurm is asked about those that wait.")
-    made.add_argument("--state", nargs="+", default=[], type=Seen, choices=list(Seen), help="only runs in these states")
-    made.add_argument("--json", action="store_true", help="everything, as JSON")
-    made.add_argument(
+    command_line = parser("status", "How runs stand, from their own directories; Slurm is asked about those that wait.")
+    command_line.add_argument(
+        "--state", nargs="+", default=[], type=Standing, choices=list(Standing), help="only runs in these states"
+    )
+    command_line.add_argument("--json", action="store_true", help="everything, as JSON")
+    command_line.add_argument(
         "--watch", nargs="?", type=float, const=5.0, metavar="SECONDS", help="again and again, until all have ended"
     )
-    return guarded("status", _show, made.parse_args(argv))
+    return guarded("status", _show, command_line.parse_args(argv))
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    seen = overview(arguments)
+    view = overview(arguments)
     if arguments.json:
-        found = rows(seen, arguments, arguments.state)
-        print(json.dumps({"counts": counts(found), "runs": [asdict(row) for row in found]}, indent=1))
+        selection = rows(view, arguments, arguments.state)
+        print(json.dumps({"counts": counts(selection), "runs": [asdict(row) for row in selection]}, indent=1))
     elif arguments.watch is not None:
-        _watch(seen, arguments)
+        _watch(view, arguments)
     else:
         console = Console(highlight=False)
         width = console.width if console.is_terminal else FILE_WIDTH
-        Console(highlight=False, width=width).print(render(rows(seen, arguments, arguments.state), width))
+        Console(highlight=False, width=width).print(render(rows(view, arguments, arguments.state), width))
     return 0
 
 
-def _watch(seen: Overview, arguments: argparse.Namespace) -> None:
+def _watch(view: Overview, arguments: argparse.Namespace) -> None:
     with Live(auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            found = rows(seen, arguments, arguments.state)
+            selection = rows(view, arguments, arguments.state)
             width, height = live.console.size
-            live.update(render(found, width, height - 1), refresh=True)
-            if all(row.state in OVER for row in found):
+            live.update(render(selection, width, height - 1), refresh=True)
+            if all(row.state in OVER for row in selection):
                 return
             time.sleep(arguments.watch)
-            seen = overview(arguments)
+            view = overview(arguments)
 
 
-def render(found: Sequence[Row], width: int, height: int | None = None) -> Group:
+def render(selection: Sequence[Row], width: int, height: int | None = None) -> Group:
     """The counts and, in at most `height` lines, a line for each run: those that need a look first."""
-    order = list(Seen)
-    ordered = sorted(found, key=lambda row: (order.index(row.state), row.name))
+    order = list(Standing)
+    ordered = sorted(selection, key=lambda row: (order.index(row.state), row.name))
     shown = ordered if height is None else ordered[: max(1, height - 3)]
-    told = ", ".join(f"{count} {state}" for state, count in counts(found).items())
-    head = Text(f"{len(found)} {'run' if len(found) == 1 else 'runs'}: {told or 'none'}", style="bold")
+    summary = ", ".join(f"{count} {state}" for state, count in counts(selection).items())
+    head = Text(f"{len(selection)} {'run' if len(selection) == 1 else 'runs'}: {summary or 'none'}", style="bold")
     more = [Text(f"… and {len(ordered) - len(shown)} more")] if len(shown) < len(ordered) else []
     return Group(head, *(_table(shown, width) if shown else []), *more)
 
 
-def _table(found: Sequence[Row], width: int) -> list[Text]:
+def _table(selection: Sequence[Row], width: int) -> list[Text]:
     """A head and a line for each run."""
-    columns = Columns.of([row.headline for row in found], {row.unit for row in found})
+    columns = Columns.of([row.headline for row in selection], {row.unit for row in selection})
     headings = ["state", "run", "done", columns.rate, "ETA", *columns.headline, "try", "node", "job"]
-    cells = [_cells(row, columns.headline) for row in found]
+    cells = [_cells(row, columns.headline) for row in selection]
     rest = sum(max(len(column), *(len(row[at]) for row in cells)) + 2 for at, column in enumerate(headings) if at != 1)
     longest = max(LEAST_NAME, width - rest)
     for row in cells:
         row[1] = shortened(row[1], longest)
-    styles = [STYLES.get(row.state, "yellow") for row in found]
+    styles = [STYLES.get(row.state, "yellow") for row in selection]
     return _aligned([headings, *cells], ["dim", *styles])
 
 

@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     from redo_lab.commands.train import main as train
 
-    # Where the user has said what a run's experiment is, that word comes later and wins.
+    # An `experiment=` of the user comes later and wins.
     return train(["-m", f"hydra.sweeper.file='{path.resolve()}'", *words])
 
 

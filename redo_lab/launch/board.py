@@ -74,7 +74,7 @@ class Board:
         return Counter(ended.status.state for ended in self.ended)
 
     def eta_seconds(self) -> float | None:
-        """Until the last run ends, if all go at the pace seen so far; None before there is a pace."""
+        """Until the last run ends, if all go at the pace so far; None before there is a pace."""
         pace = self._seconds_per_unit()
         if pace is None:
             return None

@@ -1,4 +1,4 @@
-"""A run in a process of its own: started, watched, and its end told even if it could not tell it itself."""
+"""A run in a process of its own: started, watched, and its end recorded even if it could not record it itself."""
 
 from __future__ import annotations
 
@@ -75,15 +75,15 @@ class Child:
 
     def final_status(self, stopping: bool) -> Status:
         """How the run ended by its own word; where it left none, `status.json` now holds ours if nobody has the run."""
-        found = status.read(self.running.job.directory) or _blank(self.running.job)
-        if found.state in ENDS:
-            return found
+        last = status.read(self.running.job.directory) or _blank(self.running.job)
+        if last.state in ENDS:
+            return last
         ours = replace(
-            found,
+            last,
             state=State.INTERRUPTED if stopping else State.FAILED,
             error=None if stopping else self._cause(),
             heartbeat=time.time(),
-            attempt=found.attempt + (found.state is State.PENDING),
+            attempt=last.attempt + (last.state is State.PENDING),
         )
         write_unheld(self.running.job.directory, ours, except_pid=self.process.pid)
         return ours
@@ -93,14 +93,14 @@ class Child:
         return self.process.returncode in (EXIT_MISTAKE, EXIT_LOST) and not self.mistaken()
 
     def mistaken(self) -> bool:
-        """Whether its own last word is that the run can't be done as it is asked for, now or later."""
+        """Whether it refused the run as it is configured: another attempt would be refused too."""
         if self.process.returncode != EXIT_MISTAKE:
             return False
         word = status.read(self.running.job.directory)
         return word is not None and (word.state, word.pid) == (State.FAILED, self.process.pid)
 
     def _cause(self) -> str:
-        """The end of what the run said this time, and what is known besides; the last line is the telling one."""
+        """The end of its output this time, and what else is known; the last line names the reason."""
         with self.console.open("rb") as console:
             size = console.seek(0, os.SEEK_END)
             console.seek(max(self.console_start, size - TAIL_BYTES))

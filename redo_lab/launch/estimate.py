@@ -1,4 +1,4 @@
-"""What a sweep will cost, from what runs like its own have been seen to do."""
+"""What a sweep will cost, from the measured rates of runs like its own."""
 
 from __future__ import annotations
 

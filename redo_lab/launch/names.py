@@ -1,4 +1,4 @@
-"""Short names for the runs of a sweep, made of what varies between them."""
+"""Short names for the runs of a sweep, from what varies between them."""
 
 from __future__ import annotations
 

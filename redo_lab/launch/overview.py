@@ -23,7 +23,7 @@ DEAD_SECONDS = 120
 """A running process writes its status every second or few; without a word for so long it is taken for dead."""
 
 
-class Seen(StrEnum):
+class Standing(StrEnum):
     """How a run stands for who looks from outside: a `State`, or lost."""
 
     RUNNING = "running"
@@ -35,13 +35,13 @@ class Seen(StrEnum):
     FINISHED = "finished"
 
 
-OVER = (Seen.FINISHED, Seen.FAILED, Seen.LOST, Seen.INTERRUPTED, Seen.PREEMPTED)
+OVER = (Standing.FINISHED, Standing.FAILED, Standing.LOST, Standing.INTERRUPTED, Standing.PREEMPTED)
 """Nobody works on these, and no job waits for them."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run. eta_seconds at the rate seen last; heartbeat_age, step_age: seconds since its last word and its last step
+    """A run. eta_seconds at the last rate; heartbeat_age, step_age: seconds since its last word and its last step
     (None where it takes none now); job, node: empty where none is known.
 
     node: where it runs, or why its job waits, in brackets.
@@ -50,7 +50,7 @@ class Row:
     directory: str
     run_id: str
     name: str
-    state: Seen
+    state: Standing
     done: int
     total: int
     unit: str
@@ -91,71 +91,71 @@ class Overview:
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
     """How many runs stand how, those that need a look first."""
-    found = Counter(row.state for row in rows)
-    return {state.value: found[state] for state in Seen if found[state]}
+    totals = Counter(row.state for row in rows)
+    return {state.value: totals[state] for state in Standing if totals[state]}
 
 
 def _is_run(path: Path) -> bool:
     return (path / "run.json").exists()
 
 
-def _settled(found: Status | None) -> bool:
-    return found is not None and found.state in (State.FINISHED, State.FAILED)
+def _settled(last: Status | None) -> bool:
+    return last is not None and last.state in (State.FINISHED, State.FAILED)
 
 
-def _row(directory: Path, run: About, found: Status | None, job: str, answer: scheduler.Answer, now: float) -> Row:
+def _row(directory: Path, run: About, last: Status | None, job: str, answer: scheduler.Answer, now: float) -> Row:
     at = answer.jobs.get(job)
-    state = _state(directory, found, at, bool(job) and answer.complete, now)
-    works = found if state is Seen.RUNNING else None
+    state = _state(directory, last, at, bool(job) and answer.complete, now)
+    works = last if state is Standing.RUNNING else None
     rate = works.rate_per_s if works else None
     return Row(
         directory=str(directory),
         run_id=run.run_id,
         name=run.name,
         state=state,
-        done=found.done if found else 0,
+        done=last.done if last else 0,
         total=run.total,
         unit=run.unit,
         phase=works.phase if works else None,
         rate_per_s=rate,
         eta_seconds=(run.total - works.done) / rate if works and rate else None,
-        headline=found.headline if found else {},
-        attempt=found.attempt if found else 0,
-        node=_place(at, found),
+        headline=last.headline if last else {},
+        attempt=last.attempt if last else 0,
+        node=_place(at, last),
         job=job,
-        heartbeat_age=max(0.0, now - found.heartbeat) if found else None,
+        heartbeat_age=max(0.0, now - last.heartbeat) if last else None,
         step_age=max(0.0, now - works.stepped) if works and works.stepped else None,
-        error=found.error if found else None,
+        error=last.error if last else None,
     )
 
 
-def _place(at: scheduler.Job | None, found: Status | None) -> str:
+def _place(at: scheduler.Job | None, last: Status | None) -> str:
     if at is not None and (at.node or at.state in scheduler.WAITING):
         return at.node or (f"({at.reason})" if at.reason not in ("", "None") else "")
-    return found.host if found and found.pid else ""
+    return last.host if last and last.pid else ""
 
 
-def _state(directory: Path, found: Status | None, at: scheduler.Job | None, job_known: bool, now: float) -> Seen:
+def _state(directory: Path, last: Status | None, at: scheduler.Job | None, job_known: bool, now: float) -> Standing:
     """`at`: its job in Slurm's words; job_known: it has one, and Slurm would know if that still waited or ran."""
-    state = Seen(found.state.value) if found else Seen.PENDING
-    if state in (Seen.FINISHED, Seen.FAILED):
+    state = Standing(last.state.value) if last else Standing.PENDING
+    if state in (Standing.FINISHED, Standing.FAILED):
         return state
-    if state is Seen.RUNNING and found is not None and _alive(directory, found, now):
+    if state is Standing.RUNNING and last is not None and _alive(directory, last, now):
         return state
     if at is not None and at.state in scheduler.WAITING | scheduler.RUNNING:
         # Queued again, or just started and not yet at work.
-        return Seen.PENDING
-    if state is Seen.RUNNING or (state is Seen.PENDING and (job_known or (found and _keeper_gone(found)))):
-        return Seen.LOST
+        return Standing.PENDING
+    if state is Standing.RUNNING or (state is Standing.PENDING and (job_known or (last and _keeper_gone(last)))):
+        return Standing.LOST
     return state
 
 
-def _keeper_gone(found: Status) -> bool:
+def _keeper_gone(last: Status) -> bool:
     """Whether the run waits for a process of this machine that is no more: a pool that was killed outright."""
-    if found.pid is None or found.host != socket.gethostname():
+    if last.pid is None or last.host != socket.gethostname():
         return False
     try:
-        os.kill(found.pid, 0)
+        os.kill(last.pid, 0)
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):
@@ -163,9 +163,9 @@ def _keeper_gone(found: Status) -> bool:
     return False
 
 
-def _alive(directory: Path, found: Status, now: float) -> bool:
+def _alive(directory: Path, last: Status, now: float) -> bool:
     """A process of this machine is looked at; of one elsewhere the heartbeat tells, if the clocks agree somewhat."""
     owner = lease.owner_of(directory)
-    if owner is not None and (seen := lives(owner)) is not None:
-        return seen
-    return now - found.heartbeat < DEAD_SECONDS
+    if owner is not None and (answer := lives(owner)) is not None:
+        return answer
+    return now - last.heartbeat < DEAD_SECONDS

@@ -1,4 +1,4 @@
-"""Who works on a run: asked before a parent writes its status, and before a signal is sent to anybody."""
+"""Who works on a run. A parent looks before it writes the status of a run, and before it sends a signal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def why_no_signal(owner: Owner) -> str | None:
     A lease may have been written by anybody: its pid alone proves nothing.
     """
     if not lives(owner):
-        return f"process {owner.pid} on {owner.host} is gone, or not to be seen from here"
+        return f"process {owner.pid} on {owner.host} is gone, or invisible from here"
     if owner.started is None:
         return f"the lease doesn't say when process {owner.pid} began"
     process = Path(f"/proc/{owner.pid}")

@@ -63,7 +63,7 @@ class Pack:
         self._stopping = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is asked for, not what runs just now."""
+        """The jobs of this pack, whether they run now or not."""
         return {"jobs": self.jobs, "settings": self.settings, "command": self.command}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -106,8 +106,8 @@ class Pack:
                 os.kill(child.process.pid, number)
 
     def _over(self, job: Job) -> bool:
-        found = status.read(job.directory)
-        if found is not None and found.state is State.FINISHED:
+        last = status.read(job.directory)
+        if last is not None and last.state is State.FINISHED:
             return True
         return crashes(job.directory) >= self.settings.max_crashes
 

@@ -11,9 +11,9 @@ from redo_lab.launch.record import jobs_of, sweeps_below
 
 def queued(directories: Iterable[Path]) -> set[Path]:
     """Those of the run `directories` (absolute) whose newest recorded job waits or runs; asks Slurm once."""
-    asked = {directory.resolve(): directory for directory in directories}
-    experiments = {directory.parent for directory in asked if directory.parent.is_dir()}
-    jobs = {path: job for path, job in jobs_of(sweeps_below(experiments)).items() if path.resolve() in asked}
-    found = scheduler.states(jobs.values())
+    by_path = {directory.resolve(): directory for directory in directories}
+    experiments = {directory.parent for directory in by_path if directory.parent.is_dir()}
+    jobs = {path: job for path, job in jobs_of(sweeps_below(experiments)).items() if path.resolve() in by_path}
+    states = scheduler.states(jobs.values())
     alive = scheduler.WAITING | scheduler.RUNNING
-    return {asked[path.resolve()] for path, job in jobs.items() if job in found and found[job].state in alive}
+    return {by_path[path.resolve()] for path, job in jobs.items() if job in states and states[job].state in alive}

@@ -1,4 +1,4 @@
-"""What was asked of a scheduler, kept beside the runs: `<root>/<experiment>/sweeps/<id>.json`, a file per submission.
+"""Each submission to a scheduler, kept beside the runs: `<root>/<experiment>/sweeps/<id>.json`, a file per submission.
 
 It is written before the first job goes in and again after every one, so that a submission which is cut off says which
 runs have a job. What became of the runs is not here: that is in the runs' own directories.
@@ -119,14 +119,14 @@ class Sweep:
 
 def sweeps_below(paths: Iterable[Path]) -> list[Sweep]:
     """The sweeps recorded at or below `paths`, which may be roots, experiments or runs; oldest first."""
-    found: dict[Path, None] = {}
+    records: dict[Path, None] = {}
     for path in paths:
         for directory, below, _ in os.walk(path):
             if FOLDER in below:
-                found |= dict.fromkeys(sorted((Path(directory) / FOLDER).resolve().glob("*.json")))
+                records |= dict.fromkeys(sorted((Path(directory) / FOLDER).resolve().glob("*.json")))
             # A run's directory holds no sweeps, and its checkpoints many files.
             below[:] = [name for name in below if name != FOLDER and not (Path(directory) / name / "run.json").exists()]
-    return sorted(_readable(found), key=lambda sweep: sweep.created)
+    return sorted(_readable(records), key=lambda sweep: sweep.created)
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Sweep]:

@@ -37,13 +37,13 @@ class Answer(NamedTuple):
 
 def ask(ids: Iterable[str]) -> Answer:
     """What Slurm says of `ids` now; complete is False where there is no Slurm, or it is out of reach."""
-    asked = set(ids)
-    if not asked:
+    wanted = set(ids)
+    if not wanted:
         return Answer({}, complete=False)
     # No -j: of several ids one that is unknown is dropped silently, but a single one is an error.
-    queue = _said(["squeue", "--me", "-a", "-r", "-h", "-t", "all", "-o", "%i|%T|%r|%N"])
-    jobs = {row[0]: Job(*row) for row in _rows(queue, 4) if row[0] in asked}
-    missing = asked - jobs.keys()
+    queue = _output_of(["squeue", "--me", "-a", "-r", "-h", "-t", "all", "-o", "%i|%T|%r|%N"])
+    jobs = {row[0]: Job(*row) for row in _rows(queue, 4) if row[0] in wanted}
+    missing = wanted - jobs.keys()
     if missing:
         jobs |= {job.id: job for job in _accounts(missing) if job.id in missing}
     return Answer(jobs, complete=queue is not None)
@@ -65,7 +65,7 @@ def cancel(ids: Sequence[str]) -> None:
 
 def _accounts(ids: Iterable[str]) -> list[Job]:
     roots = ",".join(sorted({identifier.partition("_")[0] for identifier in ids}))
-    rows = _rows(_said(["sacct", "-X", "-n", "-P", "-o", "JobID,State,NodeList", "-j", roots]), 3)
+    rows = _rows(_output_of(["sacct", "-X", "-n", "-P", "-o", "JobID,State,NodeList", "-j", roots]), 3)
     # `CANCELLED by 1000` is one state.
     return [
         Job(identifier, state.partition(" ")[0], "", "" if node == "None assigned" else node)
@@ -88,13 +88,13 @@ def expanded(identifier: str) -> list[str]:
     ]
 
 
-def _rows(said: str | None, columns: int) -> list[list[str]]:
+def _rows(output: str | None, columns: int) -> list[list[str]]:
     """The lines that are rows of a table: sites print banners, too."""
-    rows = [line.split("|") for line in (said or "").splitlines()]
+    rows = [line.split("|") for line in (output or "").splitlines()]
     return [row for row in rows if len(row) == columns]
 
 
-def _said(command: Sequence[str]) -> str | None:
+def _output_of(command: Sequence[str]) -> str | None:
     """What `command` printed; None if it failed, hung or isn't there."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)

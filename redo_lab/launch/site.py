@@ -13,8 +13,8 @@ CALL_SECONDS = 20
 
 def max_array_jobs() -> int:
     """The most elements of one array: its indices stay below MaxArraySize. Slurm's default where it can't be asked."""
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _said(["scontrol", "show", "config"]) or "", re.MULTILINE)
-    return max(1, int(found[1]) if found else DEFAULT_MAX_ARRAY)
+    match = re.search(r"^MaxArraySize\s*=\s*(\d+)", _output_of(["scontrol", "show", "config"]) or "", re.MULTILINE)
+    return max(1, int(match[1]) if match else DEFAULT_MAX_ARRAY)
 
 
 def room(partition: str | None, account: str | None, qos: str | None) -> int | None:
@@ -25,31 +25,31 @@ def room(partition: str | None, account: str | None, qos: str | None) -> int | N
     limits = [*_association_limits(partition, account), *_qos_limits(qos)]
     if not limits:
         return None
-    queued = _said(["squeue", "--me", "-a", "-r", "-h", "-o", "%i"])
+    queued = _output_of(["squeue", "--me", "-a", "-r", "-h", "-o", "%i"])
     return max(0, min(limits) - len((queued or "").split()))
 
 
 def _association_limits(partition: str | None, account: str | None) -> list[int]:
     columns = "format=account,partition,maxsubmitjobs"
-    said = _said(["sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", columns])
+    output = _output_of(["sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}", columns])
     return [
         int(limit)
-        for name, where, limit in _rows(said, 3)
+        for name, where, limit in _rows(output, 3)
         if limit and account in (None, name) and (not where or where == partition)
     ]
 
 
 def _qos_limits(qos: str | None) -> list[int]:
-    said = _said(["sacctmgr", "-n", "-P", "show", "qos", qos or "normal", "format=name,maxsubmitjobsperuser"])
-    return [int(limit) for _, limit in _rows(said, 2) if limit]
+    output = _output_of(["sacctmgr", "-n", "-P", "show", "qos", qos or "normal", "format=name,maxsubmitjobsperuser"])
+    return [int(limit) for _, limit in _rows(output, 2) if limit]
 
 
-def _rows(said: str | None, columns: int) -> list[list[str]]:
-    rows = [line.split("|") for line in (said or "").splitlines()]
+def _rows(output: str | None, columns: int) -> list[list[str]]:
+    rows = [line.split("|") for line in (output or "").splitlines()]
     return [row for row in rows if len(row) == columns]
 
 
-def _said(command: Sequence[str]) -> str | None:
+def _output_of(command: Sequence[str]) -> str | None:
     """What `command` printed; None if it failed, hung or isn't there."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CALL_SECONDS, check=False)

@@ -128,11 +128,11 @@ def summary(board: Board) -> str:
         "interrupted": counts[State.INTERRUPTED] + counts[State.PREEMPTED],
         "not started": len(board.waiting),
     }
-    told = ", ".join(f"{count} {name}" for name, count in by_name.items() if count)
+    summary = ", ".join(f"{count} {name}" for name, count in by_name.items() if count)
     failed = [ended for ended in board.ended if ended.status.state is State.FAILED]
     lines = [f"  {ended.job.directory}: {last_line(ended.status)}" for ended in failed[:LISTED_FAILURES]]
     more = [f"  … and {len(failed) - LISTED_FAILURES} more failed"] if len(failed) > LISTED_FAILURES else []
-    return "\n".join([f"{board.total} {'run' if board.total == 1 else 'runs'}: {told}", *lines, *more])
+    return "\n".join([f"{board.total} {'run' if board.total == 1 else 'runs'}: {summary}", *lines, *more])
 
 
 def last_line(status: Status) -> str:
@@ -202,11 +202,11 @@ def _running_cells(running: Running) -> Cells:
 
 
 def _ended_cells(ended: Ended) -> Cells:
-    said = last_line(ended.status) or f"{ended.status.state.value} in {duration(ended.seconds)}"
+    message = last_line(ended.status) or f"{ended.status.state.value} in {duration(ended.seconds)}"
     return {
         "mark": Text.from_markup(MARKS.get(ended.status.state, STOPPED_MARK)),
         "name": ended.job.name,
-        "bar": Text(said, style="dim", no_wrap=True, overflow="ellipsis"),
+        "bar": Text(message, style="dim", no_wrap=True, overflow="ellipsis"),
         **_figures(ended.job, ended.status),
     }
 

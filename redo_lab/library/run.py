@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """A run as its directory held it when it was loaded; its metrics are read when they are asked for.
+    """A run as its directory held it when it was loaded; its metrics are read on demand.
 
     axes: what tells it from other runs (agent, game, replay ratio, recycler, seed …); config: all its settings, as they
     were when it began; status: None where the run has none yet, or none that can be understood.

@@ -26,7 +26,7 @@ from redo_lab.neurons.layers import HiddenLayer, Reader
 class CifarNetwork(nn.Module, Torso):
     """conv 32 3×3/1, conv 64, pool 2×2, conv 64, pool 2×2, dense 128, all times `width`. Input uint8 [N, C, H, W].
 
-    Convolutions keep the size of their input (padding 1), as Flax's do unless told otherwise; the paper doesn't say.
+    Convolutions keep the size of their input (padding 1), as Flax's do by default; the paper doesn't say.
     """
 
     @dataclass

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class UpdateClock:
-    """After `env_steps` agent steps, floor((env_steps - warmup) * ratio) updates have been made, at period ends.
+    """After `env_steps` agent steps, floor((env_steps - warmup) * ratio) updates are done, at period ends.
 
     The count follows from the counters alone, so a resumed run continues it exactly. Dopamine makes N updates every 4
     agent steps; `period_env_steps` is that 4.
@@ -20,7 +20,7 @@ class UpdateClock:
     total_env_steps: int
 
     def due(self, env_steps: int, updates: int) -> int:
-        """Updates to make now, `updates` being already made."""
+        """Updates to do now, after `updates` of them."""
         if env_steps % self.period_env_steps and env_steps != self.total_env_steps:
             return 0
         return max(0, int((env_steps - self.warmup_env_steps) * self.ratio) - updates)

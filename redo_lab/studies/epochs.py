@@ -114,7 +114,7 @@ class Epochs(Study):
         return Progress(self.counters.env_steps, self.lengths.epochs, "epochs", self.phase)
 
     def clocks(self) -> Counters:
-        """Epochs completed and updates made."""
+        """Epochs and updates so far."""
         return self.counters
 
     def headline(self) -> dict[str, float]:
@@ -148,7 +148,7 @@ class Epochs(Study):
         self.order = self.generators["order"].permutation(len(self.training))
 
     def _evaluate_if_due(self) -> Iterator[None]:
-        """An evaluation that was cut off is made again from its start: nothing in it is random."""
+        """An evaluation that was cut off begins again: nothing in it is random."""
         if self.evaluated_epochs == self.counters.env_steps:
             return
         self.phase = "evaluation"

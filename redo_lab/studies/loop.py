@@ -31,7 +31,7 @@ class Lengths:
 
 
 class Loop(Study):
-    """One run. A step is over when its updates are made, it is evaluated if due, and interventions have acted.
+    """One run. A step ends with its updates, its evaluation if one is due, and the interventions.
 
     Evaluation comes before the interventions that fall on the same step, and none acts on the last one: a network that
     was reset a moment ago would be scored as if it had learned nothing.
@@ -90,7 +90,7 @@ class Loop(Study):
         return Progress(self.counters.env_steps, self.lengths.env_steps, "agent steps", self.phase)
 
     def clocks(self) -> Counters:
-        """Agent steps and updates made."""
+        """Agent steps and updates so far."""
         return self.counters
 
     def headline(self) -> dict[str, float]:

@@ -62,7 +62,7 @@ def _gpus(settings: Pool.Config, due: Sequence[Planned]) -> list[str]:
 
 
 def _fitted(settings: Pool.Config, due: Sequence[Planned], gpus: int) -> Pool.Config:
-    """`settings` with as many runs at once as memory holds when their replays are full; too many asked for: refused."""
+    """`settings` with as many runs at once as memory holds when their replays are full; more are refused."""
     if not due:
         return settings
     largest, available = max(job.plan.study.memory_bytes() for job in due), memory.available_bytes()

@@ -40,7 +40,7 @@ def planned_jobs(
         except ConfigError as error:
             mistakes.setdefault(str(error), []).append(varied)
     if mistakes:
-        raise ConfigError("; ".join(_said(message, jobs, len(job_overrides)) for message, jobs in mistakes.items()))
+        raise ConfigError("; ".join(_message(message, jobs, len(job_overrides)) for message, jobs in mistakes.items()))
     return planned
 
 
@@ -92,7 +92,7 @@ class _Seeds:
         return plan(resolve(ours), composed.hydra.runtime.choices, here=self.here), refers
 
 
-def _said(message: str, jobs: Sequence[Sequence[str]], total: int) -> str:
+def _message(message: str, jobs: Sequence[Sequence[str]], total: int) -> str:
     if len(jobs) == total:
         return message
     others = f" and {len(jobs) - 1} more of {total} jobs" if len(jobs) > 1 else f", 1 of {total} jobs"

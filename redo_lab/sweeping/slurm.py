@@ -105,8 +105,8 @@ def _run(job: Planned, overrides: list[str]) -> SweepRun:
 
 def _counted(wanted: int, finished: int, queued: int, due: int) -> str:
     parts = {"finished": finished, "in the queue": queued, "to submit": due}
-    told = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
-    return f"{wanted} {'run' if wanted == 1 else 'runs'}: {told}"
+    summary = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
+    return f"{wanted} {'run' if wanted == 1 else 'runs'}: {summary}"
 
 
 def _preview(slurm: Slurm, sweep: Sweep, due: Sequence[Planned]) -> str:
@@ -118,8 +118,8 @@ def _preview(slurm: Slurm, sweep: Sweep, due: Sequence[Planned]) -> str:
     axes, experiments = [job.plan.run["axes"] for job in due], {job.plan.directory.parent for job in due}
     alone, unknown = hours(sweep.runs, axes, experiments)
     unit = "GPU-hours" if slurm.config.gpus or slurm.config.shards else "job-hours"
-    told = f"{alone / slurm.config.runs_per_gpu:.1f} {unit}"
-    estimate = "no run like these has been measured below this folder" if unknown == len(due) else f"about {told}"
+    summary = f"{alone / slurm.config.runs_per_gpu:.1f} {unit}"
+    estimate = "no run like these has been measured below this folder" if unknown == len(due) else f"about {summary}"
     left_out = f" (without {unknown} runs unlike any measured one)" if 0 < unknown < len(due) else ""
     counts = f"{len(due)} runs in {len(packs)} jobs, {len(sizes)} arrays"
     return "\n".join([*texts, f"{counts}; {estimate}{left_out}; nothing submitted"])

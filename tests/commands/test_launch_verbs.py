@@ -109,7 +109,7 @@ def test_cancel_ends_jobs_and_names_the_neighbours(
     assert capsys.readouterr().out.splitlines() == [
         "cancelling 1 job: 7_0",
         "a0: in job 7_0",
-        "b0: not asked for, but in the same job",
+        "b0: not chosen, but in the same job",
     ]
     monkeypatch.setenv("PATH", slurm_says(tmp_path / "bin", squeue="7_1|PENDING|None|"))
     assert main(["status", "--json"]) == 0
@@ -301,7 +301,7 @@ def test_logs_prints_the_end_of_one_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["logs", "a"]) == 2
     assert "a0" in capsys.readouterr().err
     assert main(["logs", "a1"]) == 0
-    assert "has said nothing yet" in capsys.readouterr().err
+    assert "has written no log yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("follow", [[], ["-f"]], ids=["once", "following"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from redo_lab.launch.overview import DEAD_SECONDS, Overview, Row, Seen, counts
+from redo_lab.launch.overview import DEAD_SECONDS, Overview, Row, Standing, counts
 from redo_lab.runs.status import State
 from tests.helpers.launched import make_run, own, record, slurm_says
 
@@ -38,7 +38,7 @@ def test_what_a_run_says_of_itself_stands_where_there_is_no_slurm(tmp_path: Path
 def test_a_run_that_nothing_has_begun_is_pending(tmp_path: Path) -> None:
     make_run(tmp_path, "a0", None)
     row = seen(tmp_path)["a0"]
-    assert (row.state, row.done, row.total, row.attempt) == (Seen.PENDING, 0, 1000, 0)
+    assert (row.state, row.done, row.total, row.attempt) == (Standing.PENDING, 0, 1000, 0)
 
 
 @pytest.mark.usefixtures("no_slurm")
@@ -48,14 +48,20 @@ def test_a_process_of_this_machine_is_looked_at_whatever_its_heartbeat(tmp_path:
     gone.wait()
     own(make_run(tmp_path, "dead0", State.RUNNING), pid=gone.pid)
     own(make_run(tmp_path, "slow0", State.RUNNING, age=10 * DEAD_SECONDS))
-    assert {name: row.state for name, row in seen(tmp_path).items()} == {"dead0": Seen.LOST, "slow0": Seen.RUNNING}
+    assert {name: row.state for name, row in seen(tmp_path).items()} == {
+        "dead0": Standing.LOST,
+        "slow0": Standing.RUNNING,
+    }
 
 
 @pytest.mark.usefixtures("no_slurm")
 def test_elsewhere_the_heartbeat_tells(tmp_path: Path) -> None:
     own(make_run(tmp_path, "dead0", State.RUNNING, age=DEAD_SECONDS + 5), host="elsewhere")
     own(make_run(tmp_path, "live0", State.RUNNING, age=DEAD_SECONDS - 5), host="elsewhere")
-    assert {name: row.state for name, row in seen(tmp_path).items()} == {"dead0": Seen.LOST, "live0": Seen.RUNNING}
+    assert {name: row.state for name, row in seen(tmp_path).items()} == {
+        "dead0": Standing.LOST,
+        "live0": Standing.RUNNING,
+    }
 
 
 def test_slurm_tells_pending_from_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,14 +81,14 @@ def test_slurm_tells_pending_from_lost(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", slurm_says(bin_folder, squeue=QUEUED, sacct="7_2|NODE_FAIL|n1"))
     found = seen(root)
     assert {name: row.state for name, row in found.items()} == {
-        "queued0": Seen.PENDING,
-        "requeued0": Seen.PENDING,
-        "begun0": Seen.PENDING,
-        "gone0": Seen.LOST,
-        "killed0": Seen.LOST,
-        "saved0": Seen.PREEMPTED,
-        "done0": Seen.FINISHED,
-        "unsent0": Seen.PENDING,
+        "queued0": Standing.PENDING,
+        "requeued0": Standing.PENDING,
+        "begun0": Standing.PENDING,
+        "gone0": Standing.LOST,
+        "killed0": Standing.LOST,
+        "saved0": Standing.PREEMPTED,
+        "done0": Standing.FINISHED,
+        "unsent0": Standing.PENDING,
     }
     assert found["queued0"].node == "(Priority)"
     assert (found["queued0"].job, found["begun0"].node, found["unsent0"].job) == ("7_0", "n2", "")
@@ -95,7 +101,7 @@ def test_slurm_tells_pending_from_lost(tmp_path: Path, monkeypatch: pytest.Monke
 
     # Slurm out of reach: a run that waits may still wait.
     monkeypatch.setenv("PATH", slurm_says(bin_folder, squeue=None))
-    assert seen(root)["gone0"].state is Seen.PENDING
+    assert seen(root)["gone0"].state is Standing.PENDING
 
 
 def test_slurm_is_not_asked_about_runs_that_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
