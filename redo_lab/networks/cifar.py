@@ -8,17 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
-from redo_lab.networks.parts import (
-    Activation,
-    Norm,
-    Weights,
-    check_rank,
-    check_width,
-    initialise,
-    norm_of,
-    pixels,
-    widened,
-)
+from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, pixels, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
@@ -30,16 +20,8 @@ class CifarNetwork(nn.Module, Torso):
     """
 
     @dataclass
-    class Config:
-        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
-
-        width: float
-        norm: Norm
-        activation: Activation
-        initialiser: Weights
-
-        def __post_init__(self) -> None:
-            check_width(self.width)
+    class Config(LayersConfig):
+        """What every network of layers has."""
 
     def __init__(self, config: Config, *, obs_shape: tuple[int, ...], generator: torch.Generator) -> None:
         super().__init__()

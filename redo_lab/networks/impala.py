@@ -7,17 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.parts import (
-    Activation,
-    Norm,
-    Weights,
-    check_atari,
-    check_width,
-    initialise,
-    norm_of,
-    pixels,
-    widened,
-)
+from redo_lab.networks.parts import Activation, LayersConfig, Norm, check_atari, initialise, norm_of, pixels, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
@@ -61,16 +51,8 @@ class Impala(nn.Module, Torso):
     """Stacks of 32, 64, 64 channels and a dense layer of 512, all times `width`. Input uint8 [N, C, 84, 84]."""
 
     @dataclass
-    class Config:
-        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
-
-        width: float
-        norm: Norm
-        activation: Activation
-        initialiser: Weights
-
-        def __post_init__(self) -> None:
-            check_width(self.width)
+    class Config(LayersConfig):
+        """What every network of layers has."""
 
     def __init__(self, config: Config, *, obs_shape: tuple[int, ...], generator: torch.Generator) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.parts import Activation, Norm, Weights, check_rank, check_width, initialise, norm_of, widened
+from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
@@ -16,16 +16,8 @@ class MinAtarNetwork(nn.Module, Torso):
     """conv 16 3×3/1, dense 128, all times `width`. Input uint8 {0, 1} [N, C, 10, 10]."""
 
     @dataclass
-    class Config:
-        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
-
-        width: float
-        norm: Norm
-        activation: Activation
-        initialiser: Weights
-
-        def __post_init__(self) -> None:
-            check_width(self.width)
+    class Config(LayersConfig):
+        """What every network of layers has."""
 
     def __init__(self, config: Config, *, obs_shape: tuple[int, ...], generator: torch.Generator) -> None:
         super().__init__()

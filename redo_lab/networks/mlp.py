@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
-from redo_lab.networks.parts import Activation, Norm, Weights, check_rank, check_width, initialise, norm_of, widened
+from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
@@ -18,17 +18,13 @@ class MLP(nn.Module, Torso):
     """Dense layers of the given `hidden` sizes, all times `width`. Input float32 [N, D]."""
 
     @dataclass
-    class Config:
-        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
+    class Config(LayersConfig):
+        """`hidden`: the sizes of the layers."""
 
         hidden: list[int]
-        width: float
-        norm: Norm
-        activation: Activation
-        initialiser: Weights
 
         def __post_init__(self) -> None:
-            check_width(self.width)
+            super().__post_init__()
             require(len(self.hidden) >= 1, "hidden must name at least one layer")
             require(min(self.hidden) >= 1, f"hidden sizes must be ≥ 1, got {self.hidden}")
 

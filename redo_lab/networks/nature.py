@@ -8,17 +8,7 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
-from redo_lab.networks.parts import (
-    Activation,
-    Norm,
-    Weights,
-    check_atari,
-    check_width,
-    initialise,
-    norm_of,
-    pixels,
-    widened,
-)
+from redo_lab.networks.parts import LayersConfig, check_atari, initialise, norm_of, pixels, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
 
@@ -34,17 +24,10 @@ class Nature(nn.Module, Torso):
     """conv 32 8×8/4, 64 4×4/2, 64 3×3/1, dense 512, all times `width` (Table 1). Input uint8 [N, C, 84, 84]."""
 
     @dataclass
-    class Config:
-        """`width` multiplies every layer; `norm` comes before every nonlinearity."""
+    class Config(LayersConfig):
+        """`padding`: of all three convolutions."""
 
-        width: float
         padding: Padding
-        norm: Norm
-        activation: Activation
-        initialiser: Weights
-
-        def __post_init__(self) -> None:
-            check_width(self.width)
 
     def __init__(self, config: Config, *, obs_shape: tuple[int, ...], generator: torch.Generator) -> None:
         super().__init__()

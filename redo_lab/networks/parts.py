@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import Enum
 
 import torch
@@ -97,6 +98,19 @@ def norm_of(module: nn.Module) -> nn.LayerNorm | None:
     return module if isinstance(module, nn.LayerNorm) else None
 
 
+@dataclass
+class LayersConfig:
+    """What every network of layers has: `width` multiplies every layer; `norm` comes before every nonlinearity."""
+
+    width: float
+    norm: Norm
+    activation: Activation
+    initialiser: Weights
+
+    def __post_init__(self) -> None:
+        require(0 < self.width < math.inf, f"width must be > 0, got {self.width}")
+
+
 def widened(units: int, width: float) -> int:
     """`units` times `width`, rounded up as in the authors' code."""
     return math.ceil(units * width)
@@ -112,11 +126,6 @@ def check_atari(network: str, obs_shape: tuple[int, ...]) -> None:
     """Raises ConfigError unless observations are 84 × 84 images."""
     check_rank(network, obs_shape, 3)
     require(obs_shape[1:] == (84, 84), f"network: {network} reads 84 × 84 images, but observations are {obs_shape}")
-
-
-def check_width(width: float) -> None:
-    """Raises ConfigError unless `width` is positive."""
-    require(0 < width < math.inf, f"width must be > 0, got {width}")
 
 
 @torch.no_grad()
