@@ -21,6 +21,7 @@ VERBS = {
     "runs": ("redo_lab.commands.runs", "the table of runs: choose, show, export as CSV or Parquet"),
     "diff": ("redo_lab.commands.diff", "in what two runs differ: settings, code, metrics and from where on"),
     "figure": ("redo_lab.commands.figure", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
+    "play": ("redo_lab.commands.play", "watch a trained agent: a video or a GIF of a game"),
     "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
     "aggregate": ("redo_lab.commands.aggregate", "aggregate finished runs: IQM with confidence intervals, figures"),
 }

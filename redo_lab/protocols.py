@@ -6,6 +6,9 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from redo_lab.types import (
     Action,
     Batch,
@@ -59,6 +62,17 @@ class Env(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@runtime_checkable
+class Rendered(Protocol):
+    """An environment that can be watched. frames_per_second: of a video of one frame an agent step, at real speed."""
+
+    frames_per_second: float
+
+    @abstractmethod
+    def render(self) -> NDArray[np.uint8]:
+        """What a person sees now: uint8 [H, W, 3]. Nothing in the environment changes."""
 
 
 class Learner(Protocol):

@@ -11,7 +11,7 @@ import polars as pl
 
 from redo_lab.runs.entry import flattened
 from redo_lab.runs.reading import regular_bytes
-from redo_lab.runs.table import find_runs, load
+from redo_lab.runs.table import load
 
 FIRST = ("evaluation/", "dormant/total", "training/return")
 COLUMNS = ("code", "versions", "state", "done")
@@ -35,17 +35,6 @@ def difference(first: Path, second: Path) -> Difference:
         differing(*({name: row[name] for name in COLUMNS} for row in rows)),
         _metrics(*(table.values() for table in tables)),
     )
-
-
-def run_named(name: str, root: Path) -> Path:
-    """The run directory `name`, or the one below `root` whose id has it as a part; ValueError if there isn't one."""
-    if (Path(name) / "run.json").exists():
-        return Path(name)
-    matching = [path for path in find_runs([root]) if name in path.name]
-    if len(matching) != 1:
-        listed = ", ".join(path.name for path in matching[:3])
-        raise ValueError(f"{name}: {f'{len(matching)} runs: {listed} …' if matching else 'no run'} below {root}")
-    return matching[0]
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

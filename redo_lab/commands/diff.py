@@ -31,7 +31,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from redo_lab.analysis.diff import difference, run_named
+    from redo_lab.analysis.diff import difference
+    from redo_lab.runs.table import run_named
 
     first, second = (run_named(name, arguments.root) for name in (arguments.first, arguments.second))
     result = difference(first, second)

@@ -13,7 +13,7 @@ from redo_lab.launch.child import CONSOLE_NAME
 from redo_lab.launch.choose import ROOT, guarded
 from redo_lab.launch.overview import OVER, Overview
 from redo_lab.runs.reading import printable
-from redo_lab.runs.table import find_runs
+from redo_lab.runs.table import run_named
 
 NAMES = ("log.txt", CONSOLE_NAME)
 FOLLOW_SECONDS = 0.5
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    directory = _run(arguments.run, arguments.root)
+    directory = run_named(arguments.run, arguments.root)
     path = _log(directory)
     if path is None and not arguments.follow:
         print(f"{directory} has written no log yet", file=sys.stderr)
@@ -81,16 +81,6 @@ def _follow(directory: Path, path: Path | None, at: int, shown: Callable[[str], 
 
 def _log(directory: Path) -> Path | None:
     return next((directory / name for name in NAMES if _size(directory / name)), None)
-
-
-def _run(named: str, root: Path) -> Path:
-    if (Path(named) / "run.json").exists():
-        return Path(named)
-    matches = [path for path in find_runs([root]) if named in path.name]
-    if len(matches) != 1:
-        several = f"{len(matches)} runs, for example {matches[0].name} and {matches[1].name}" if matches else "no run"
-        raise ValueError(f"'{named}' names {several} below {root}")
-    return matches[0]
 
 
 def _count(word: str) -> int:

@@ -15,13 +15,14 @@ from ale_py import roms
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Env
+from redo_lab.protocols import Env, Rendered
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 SIDE_PIXELS = 84
+SCREENS_PER_SECOND = 60
 
 
-class Atari(Env):
+class Atari(Env, Rendered):
     """One game: a frame is the pixel-wise maximum of the last 2 of `frame_skip` grey screens, area-resized to 84×84.
 
     A stack starts an episode filled with zeros but for its newest frame. Actions are the game's minimal set. A game
@@ -90,6 +91,7 @@ class Atari(Env):
         self._ale = _start(canonical_game(config.game), seed, config.sticky_action_probability)
         self._actions = self._ale.getMinimalActionSet()
         self.spec = _spec(config, len(self._actions))
+        self.frames_per_second = SCREENS_PER_SECOND / config.frame_skip
         height, width = self._ale.getScreenDims()
         self._screens = [np.zeros((height, width), np.uint8) for _ in range(2)]
         self._stack = np.zeros(self.spec.obs_shape, np.uint8)
@@ -129,6 +131,10 @@ class Atari(Env):
         learned = min(max(reward, -1.0), 1.0) if self._config.clip_rewards else reward
         game_return = self._game_return if game_ended else None
         return Step(self._stack.copy(), learned, terminated, at_limit and not terminated, game_return)
+
+    def render(self) -> NDArray[np.uint8]:
+        """The screen in colours, [210, 160, 3] on most games."""
+        return self._ale.getScreenRGB()
 
     def state_dict(self) -> dict[str, Any]:
         """All that the future depends on; another environment of the same config continues from it bit for bit.

@@ -17,12 +17,12 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Env
+from redo_lab.protocols import Env, Rendered
 from redo_lab.types import Action, Box, Discrete, EnvSpec, Step
 
 CONSTANT = {
     *("spec", "metadata", "action_space", "observation_space", "observation_structure", "fullpath", "model"),
-    *("mujoco_renderer", "screen", "clock", "surf", "_ezpickle_args", "_ezpickle_kwargs"),
+    *("mujoco_renderer", "screen", "clock", "surf", "render_mode", "_ezpickle_args", "_ezpickle_kwargs"),
 }
 """Attributes of Gymnasium's environments that construction settles, or that only rendering uses."""
 
@@ -34,7 +34,7 @@ READ_BEFORE_STEP = (
 and Ant, Humanoid and others read them before they step. A step computes all else anew before anything reads it."""
 
 
-class GymnasiumEnv(Env):
+class GymnasiumEnv(Env, Rendered):
     """`game`-`version`, its observation as float32 [D]; continuous actions lie in the environment's own bounds."""
 
     @dataclass
@@ -84,6 +84,7 @@ class GymnasiumEnv(Env):
         self.spec = self.spec_of(config)
         self._config = config
         self._env = _make(config.env_id)
+        self.frames_per_second = float(self._env.metadata.get("render_fps", 30))
         self._env.np_random, _ = seeding.np_random(seed)
         self._game_env_steps = 0
         self._game_return = 0.0
@@ -107,6 +108,16 @@ class GymnasiumEnv(Env):
         game_return = self._game_return if self._episode_over else None
         return Step(np.array(obs, np.float32), float(reward), bool(terminated), truncated, game_return)
 
+    def render(self) -> NDArray[np.uint8]:
+        """As Gymnasium draws it; ConfigError where this machine can't."""
+        try:
+            frame = self._env.render()
+        except Exception as error:
+            raise ConfigError(
+                f"{self._config.env_id} can't be drawn here: {error}{_drawing_hint(self._env)}"
+            ) from error
+        return np.asarray(frame, np.uint8)
+
     def state_dict(self) -> dict[str, Any]:
         """All that the future depends on; another environment of the same config continues from it bit for bit.
 
@@ -125,13 +136,18 @@ class GymnasiumEnv(Env):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continues from `state`, which stays the caller's."""
-        vars(self._env).update({name: _from_plain(value) for name, value in state["attributes"].items()})
+        attributes = {name: value for name, value in state["attributes"].items() if name not in CONSTANT}
+        vars(self._env).update({name: _from_plain(value) for name, value in attributes.items()})
         if state["physics"] is not None:
             _set_physics(self._env, state["physics"])
         self._env.np_random.bit_generator.state = state["generator"]
         self._game_env_steps = state["game_env_steps"]
         self._game_return = state["game_return"]
         self._episode_over = state["episode_over"]
+
+
+def _drawing_hint(env: Any) -> str:
+    return "; without a display try MUJOCO_GL=egl or MUJOCO_GL=osmesa" if hasattr(env, "model") else ""
 
 
 def _physics(env: Any) -> dict[str, NDArray[np.float64]]:
@@ -185,7 +201,7 @@ def _make(env_id: str) -> gymnasium.Env[Any, Any]:
     """The environment without wrappers: the time limit is ours, to tell truncation from termination."""
     with _quiet_about_age():
         try:
-            return gymnasium.make(env_id, disable_env_checker=True).unwrapped
+            return gymnasium.make(env_id, disable_env_checker=True, render_mode="rgb_array").unwrapped
         except (gymnasium.error.Error, ImportError) as error:
             raise ConfigError(f"{env_id}: {error}") from error
 

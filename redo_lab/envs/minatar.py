@@ -11,15 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Env
+from redo_lab.protocols import Env, Rendered
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
+COLOURS = np.array(
+    [
+        *((17, 17, 17), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0)),
+        *((204, 121, 167), (187, 187, 187), (255, 255, 255), (120, 94, 240)),
+    ],
+    np.uint8,
+)
+"""Of an empty cell, then of each channel; Okabe and Ito's, which colour-blind eyes tell apart, come first."""
+KINDS = np.arange(1, len(COLOURS), dtype=np.uint8)[:, None, None]
 FIXED = ("channels", "action_map", "random")
 """Attributes of a game that are constants, or the generator, which it shares with the wrapper."""
 
 
-class MinAtar(Env):
+class MinAtar(Env, Rendered):
     """One game: frames uint8 {0, 1} [C, 10, 10], one channel a kind of object; the game's minimal actions.
 
     Difficulty ramps as a game goes on, as the library has it by default. A game and its sticky actions draw from one
@@ -70,6 +79,7 @@ class MinAtar(Env):
         from minatar import Environment
 
         self.spec = self.spec_of(config)
+        self.frames_per_second = 10.0
         self._config = config
         self._game = Environment(config.game, sticky_action_prob=config.sticky_action_probability)
         # Seeding replaces the generator that drew the state at construction; the first reset draws that state again.
@@ -97,6 +107,11 @@ class MinAtar(Env):
         learned = min(max(float(reward), -1.0), 1.0) if self._config.clip_rewards else float(reward)
         game_return = self._game_return if self._episode_over else None
         return Step(self._observation(), learned, terminated, truncated, game_return)
+
+    def render(self) -> NDArray[np.uint8]:
+        """The board [10, 10, 3]: a colour for each kind of object, that of the last channel where several meet."""
+        board: NDArray[np.uint8] = COLOURS[(self._observation() * KINDS[: self.spec.frame_shape[0]]).max(axis=0)]
+        return board
 
     def state_dict(self) -> dict[str, Any]:
         """All that the future depends on; another environment of the same config continues from it bit for bit."""

@@ -14,10 +14,10 @@ from redo_lab.attempt.state_bytes import StateError, decode
 from redo_lab.config import ConfigError, require
 from redo_lab.library.run import load_run
 from redo_lab.plan import CheckedRun
-from redo_lab.protocols import Agent, Env
+from redo_lab.protocols import Agent, Env, Rendered
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.seeding import Seeds
-from redo_lab.studies.evaluation import Evaluation
+from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.online import Online
 
 T = TypeVar("T")
@@ -45,10 +45,23 @@ class LoadedAgent:
         That one acts randomly with probability `epsilon`, by default the run's `evaluation.epsilon`.
         """
         require(episodes >= 1, f"episodes must be ≥ 1, got {episodes}")
-        config = self.study.evaluation.config
-        evaluation = Evaluation(config if epsilon is None else replace(config, epsilon=epsilon))
+        evaluation = self._evaluation(epsilon)
         env, generator = self.environment(seed), Seeds(seed).numpy("play")
         return [_outcome(evaluation.game(self.agent, env, generator))[0] for _ in range(episodes)]
+
+    def watch(self, seed: int = 0, epsilon: float | None = None) -> Film:
+        """The first game that `play` plays with this `seed` and `epsilon`, to be looked at.
+
+        ConfigError if the run's environment can't be drawn.
+        """
+        env = self.environment(seed)
+        if not isinstance(env, Rendered):
+            raise ConfigError(f"{type(env).__name__} has no `render`, so its games can't be watched")
+        return Film(env, self._evaluation(epsilon).game(self.agent, env, Seeds(seed).numpy("play")))
+
+    def _evaluation(self, epsilon: float | None) -> Evaluation:
+        config = self.study.evaluation.config
+        return Evaluation(config if epsilon is None else replace(config, epsilon=epsilon))
 
 
 def load_agent(directory: str | Path, *, checkpoint: int | None = None, device: str = "cpu") -> LoadedAgent:

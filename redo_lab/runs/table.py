@@ -104,6 +104,17 @@ def find_runs(paths: Iterable[Path | str]) -> list[Path]:
     return list(directories.values())
 
 
+def run_named(name: str, root: Path) -> Path:
+    """The run directory `name`, or the one below `root` whose id has it as a part; ValueError if there isn't one."""
+    if (Path(name) / "run.json").exists():
+        return Path(name)
+    matching = [path for path in find_runs([root]) if name in path.name]
+    if len(matching) != 1:
+        listed = ", ".join(path.name for path in matching[:3])
+        raise ValueError(f"{name}: {f'{len(matching)} runs: {listed} …' if matching else 'no run'} below {root}")
+    return matching[0]
+
+
 def _vary(values: Sequence[Scalar]) -> bool:
     return any(value != values[0] for value in values)
 

@@ -6,9 +6,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from redo_lab.config import require
-from redo_lab.protocols import Agent, Env
+from redo_lab.protocols import Agent, Env, Rendered
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.types import Action, Discrete
 
@@ -74,3 +75,29 @@ def _explored(env: Env, generator: np.random.Generator, epsilon: float) -> Itera
             yield int(generator.integers(actions.n))
         else:
             yield generator.uniform(actions.low, actions.high).astype(np.float32)
+
+
+class Film:
+    """A game as its frames, uint8 [H, W, 3], one after each agent step; when they have been drawn, its outcome.
+
+    frames_per_second: at real speed; game_return: raw; None before the game has ended.
+    """
+
+    def __init__(self, env: Rendered, game: Generator[None, None, tuple[float, int]]) -> None:
+        self.frames_per_second = env.frames_per_second
+        self.game_return: float | None = None
+        self._env = env
+        self._game = game
+
+    def frames(self, most: int | None = None) -> Iterator[NDArray[np.uint8]]:
+        """All of them, or the first `most`: then the game is played to its end, but not drawn."""
+        drawn = 0
+        while True:
+            try:
+                next(self._game)
+            except StopIteration as end:
+                self.game_return, _ = end.value
+                return
+            if most is None or drawn < most:
+                drawn += 1
+                yield self._env.render()
