@@ -39,7 +39,7 @@ def degrees_of_freedom(draws: Draws, resamples: Sequence[Resamples]) -> Scores:
     flat = draws.reshape(-1, draws.shape[-1])
     parts, each = [], []
     for one in {one.source: one for one in resamples}.values():
-        of_strata = _parts(flat, one)
+        of_strata = variance_parts(flat, one)
         parts.append(of_strata)
         each.append(np.full(len(of_strata), one.strata[1] - 1.0))
     part, degrees = np.concatenate(parts), np.concatenate(each)[:, None]
@@ -51,7 +51,7 @@ def degrees_of_freedom(draws: Draws, resamples: Sequence[Resamples]) -> Scores:
     return freedom.reshape(draws.shape[:-1])
 
 
-def _parts(draws: Draws, resamples: Resamples) -> Scores:
+def variance_parts(draws: Draws, resamples: Resamples) -> Scores:
     """How much of the variance of each row of `draws` comes from each stratum: [strata, rows].
 
     Covariances with the counts are the statistic's linear influence of each run (Efron, 2014), plus noise of a known
