@@ -1,8 +1,9 @@
 """How often 95 % intervals hold the truth: simulated studies of known distribution, for every scheme tried.
 
-python scripts/coverage.py [--quick] [--part iqm|costly|statistics]: Markdown rows for docs/aggregation.md. The runs of
-game g are centre_g + spread_g · noise; centres lie evenly in [0, 2]. The truth is a statistic of the population, of
-200 000 runs a game: the IQM is the mean of the middle half of the mixture of all games' runs. Seeds are fixed.
+python scripts/coverage.py [--quick] [--part iqm|costly|statistics|games]: rows for docs/aggregation/coverage.md. The
+runs of game g are centre_g + spread_g · noise; centres lie evenly in [0, 2]. The truth is a statistic of the
+population, of 200 000 runs a game: the IQM is the mean of the middle half of the mixture of all games' runs. Seeds are
+fixed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from typing import TypeAlias
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -61,6 +63,9 @@ class Scenario:
         return np.linspace(0, 2, self.games) + 0.5 * factors * noise
 
 
+Part: TypeAlias = tuple[str, Callable[["Scenario"], "Row"], list["Scenario"]]
+
+
 @dataclass(frozen=True)
 class Row:
     """coverage in %, width: the mean; both by scheme or statistic."""
@@ -94,6 +99,25 @@ def of_statistics(scenario: Scenario, studies: int, repetitions: int, method: st
         for name, pair in _estimates(x, y + 0.3, Resampling(repetitions, study // SHARED, method)).items():
             bounds[name].append(pair)
     return _row(scenario, {name: (truths[name], np.array(pairs).T) for name, pairs in bounds.items()})
+
+
+def of_resampled_games(scenario: Scenario, studies: int, repetitions: int) -> Row:
+    """The IQM of all games of a kind, whose centres are normal with a standard deviation of 0.75, from some of them."""
+    generator = scenario.generator()
+    draw = partial(_of_random_games, scenario, generator)
+    truth = float(iqm(draw(POPULATION, 1).ravel()))
+    bounds: dict[str, list[tuple[float, float]]] = {"rao-wu": [], "rliable": []}
+    for study, scores in enumerate(draw(studies, scenario.seeds)):
+        for name, pairs in bounds.items():
+            resampling = Resampling(repetitions, study // SHARED, name, tasks=True)
+            estimate = aggregate.estimate(scores, ["iqm"], resampling)["iqm"]
+            pairs.append((estimate.low, estimate.high))
+    return _row(scenario, {name: (truth, np.array(pairs).T) for name, pairs in bounds.items()})
+
+
+def _of_random_games(scenario: Scenario, generator: np.random.Generator, studies: int, seeds: int) -> Floats:
+    noise = NOISES[scenario.noise](generator, (studies, seeds, scenario.games))
+    return generator.normal(0, 0.75, (studies, 1, scenario.games)) + 0.5 * noise
 
 
 def _truths(x: Floats, y: Floats) -> dict[str, float]:
@@ -140,26 +164,31 @@ def table(rows: Iterable[Row]) -> Iterator[str]:
         yield f"| {row.scenario} | {' | '.join(cells)} |"
 
 
+def _parts(studies: int, repetitions: int, *, quick: bool) -> dict[str, list[Part]]:
+    """Of each part the titles of its tables, what simulates a row, and the rows."""
+    seeds, games = ((3, 5), (5, 17)) if quick else ((3, 5, 10), (5, 17, 26))
+    cells = [Scenario(n, m, noise, spread) for noise, spread, n, m in product(NOISES, SPREADS, seeds, games)]
+    few = [cell for cell in cells if cell.seeds * cell.games <= COSTLY_RUNS and cell.noise != "t3"]
+    small = product(("normal", "lognormal"), seeds if quick else (2, *seeds), (1, 5, 17))
+    any_statistic = [Scenario(n, m, noise, "unequal") for noise, n, m in small]
+    equal = [cell for cell in cells if cell.spread == "equal"]
+    of_iqm = partial(of_schemes, repetitions=repetitions)
+    of_all = partial(of_statistics, studies=studies // 2, repetitions=repetitions)
+    return {
+        "iqm": [("IQM", partial(of_iqm, studies=studies, costly=False), cells)],
+        "costly": [("IQM", partial(of_iqm, studies=studies // 4, costly=True), few)],
+        "statistics": [(method, partial(of_all, method=method), any_statistic) for method in ("rao-wu", "rliable")],
+        "games": [("IQM", partial(of_resampled_games, studies=studies // 2, repetitions=repetitions), equal)],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the studies and fewer cells, for a look")
-    parser.add_argument("--part", choices=("iqm", "costly", "statistics"), help="default: all three")
+    parser.add_argument("--part", choices=("iqm", "costly", "statistics", "games"), help="default: all")
     arguments = parser.parse_args()
     studies, repetitions = (200, 500) if arguments.quick else (2000, 1000)
-    seeds, games = ((3, 5), (5, 17)) if arguments.quick else ((3, 5, 10), (5, 17, 26))
-    cells = [Scenario(n, m, noise, spread) for noise, spread, n, m in product(NOISES, SPREADS, seeds, games)]
-    few = [cell for cell in cells if cell.seeds * cell.games <= COSTLY_RUNS and cell.noise != "t3"]
-    small = [
-        Scenario(n, m, noise, "unequal") for noise, n, m in product(("normal", "lognormal"), (2, 3, 5, 10), (1, 5, 17))
-    ]
-    parts: dict[str, list[tuple[str, Callable[[Scenario], Row], list[Scenario]]]] = {
-        "iqm": [("IQM", partial(of_schemes, studies=studies, repetitions=repetitions, costly=False), cells)],
-        "costly": [("IQM", partial(of_schemes, studies=studies // 4, repetitions=repetitions, costly=True), few)],
-        "statistics": [
-            (method, partial(of_statistics, studies=studies, repetitions=repetitions, method=method), small)
-            for method in ("rao-wu", "rliable")
-        ],
-    }
+    parts = _parts(studies, repetitions, quick=arguments.quick)
     with ProcessPoolExecutor(PROCESSES) as pool:
         for part in parts if arguments.part is None else (arguments.part,):
             for title, act, scenarios in parts[part]:
