@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations check cover format golden lock bench bench-checkpoint bench-analysis learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations check cover format golden lock bench bench-checkpoint bench-analysis coverage learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ bench-checkpoint: $(STAMP) ## what checkpoints cost, save and restore with a rep
 
 bench-analysis: $(STAMP) ## tables, bootstrap intervals against rliable's, figures and the report of 680 and 5100 made-up runs
 	$(BIN)/python scripts/bench_analysis.py
+
+coverage: $(STAMP) ## how often 95 % intervals hold the truth, by simulation, for every scheme; an hour of two cores
+	nice -n 15 $(BIN)/python scripts/coverage.py
 
 learn: $(STAMP) ## does it learn? against Stable-Baselines3 at the same settings; hours; goes on where it was
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'

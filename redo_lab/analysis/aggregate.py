@@ -1,20 +1,21 @@
 """Aggregate metrics of a score matrix with stratified bootstrap confidence intervals (Agarwal et al., 2021).
 
 A score matrix is runs × games: one row per seed, one column per game. The strata of the bootstrap are the games. Point
-estimates are rliable's own functions; intervals are resampled as rliable does, by `bootstrap`.
+estimates are rliable's own functions; `bootstrap` resamples, and `intervals` makes bounds of the resamples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from rliable import metrics
 
 from redo_lab.analysis.bootstrap import TRIMMED, Draws, Resamples, Resampling, Scores
+from redo_lab.analysis.intervals import bounds
 
 METRICS: dict[str, Callable[[Scores], float]] = {
     "iqm": metrics.aggregate_iqm,
@@ -65,24 +66,20 @@ def difference(first: tuple[str, Scores], second: tuple[str, Scores], resampling
         if scores.shape != other.shape:
             raise ValueError(f"{name} and {other_name} can't be paired: {len(scores)} and {len(other)} seeds")
         other_name = name
-
-    def draws() -> Draws:
-        mine: Draws = _resamples(scores, resampling, name).iqm(scores)
-        return mine - _resamples(other, resampling, other_name).iqm(other)
-
-    return _estimate(value, draws, min(len(scores), len(other)), resampling)
+    if min(len(scores), len(other)) == 1:
+        return Estimate(float(value), None, None)
+    mine, theirs = _resamples(scores, resampling, name), _resamples(other, resampling, other_name)
+    return _estimate(value, mine.iqm(scores) - theirs.iqm(other), resampling, (mine, theirs))
 
 
 def improvement(first: tuple[str, Scores], second: tuple[str, Scores], resampling: Resampling) -> Estimate:
     """The probability that a run of the first beats one of the second at the same game, averaged over games."""
     (name, scores), (other_name, other) = first, second
-
-    def draws() -> Draws:
-        theirs = _resamples(other, resampling, other_name)
-        return _resamples(scores, resampling, name).improvement(scores, other, theirs)
-
     value = metrics.probability_of_improvement(scores, other)
-    return _estimate(value, draws, min(len(scores), len(other)), resampling)
+    if min(len(scores), len(other)) == 1:
+        return Estimate(float(value), None, None)
+    mine, theirs = _resamples(scores, resampling, name), _resamples(other, resampling, other_name)
+    return _estimate(value, mine.improvement(scores, other, theirs), resampling, (mine, theirs))
 
 
 def profile(scores: Scores, thresholds: Scores, resampling: Resampling, method: str = "") -> Line:
@@ -90,8 +87,8 @@ def profile(scores: Scores, thresholds: Scores, resampling: Resampling, method: 
     points = (scores[..., None] > thresholds).mean(axis=(0, 1))
     if len(scores) == 1:
         return Line(points, None, None)
-    draws = _resamples(scores, resampling, method).profile(scores, list(thresholds))
-    return Line(points, *resampling.bounds(points, draws))
+    resamples = _resamples(scores, resampling, method)
+    return Line(points, *bounds(points, resamples.profile(scores, list(thresholds)), resampling, [resamples]))
 
 
 def over_time(scores: Scores, name: str, resampling: Resampling, method: str = "") -> Line:
@@ -101,11 +98,11 @@ def over_time(scores: Scores, name: str, resampling: Resampling, method: str = "
     if len(scores) == 1:
         return Line(points, None, None)
     resamples = _resamples(scores, resampling, method)
-    bounds = [
-        resampling.bounds(np.asarray(point), getattr(resamples, name)(scores[..., at]))
+    intervals = [
+        bounds(np.asarray(point), getattr(resamples, name)(scores[..., at]), resampling, [resamples])
         for at, point in enumerate(points)
     ]
-    low, high = np.array(bounds).T.reshape(2, -1)
+    low, high = np.array(intervals).T.reshape(2, -1)
     return Line(points, low, high)
 
 
@@ -137,8 +134,11 @@ class _Matrix(NamedTuple):
 def _of_one_metric(name: str, matrix: _Matrix, resampling: Resampling, method: str) -> Estimate:
     """Cached, as several figures and tables need the same estimates."""
     scores = np.frombuffer(matrix.content).reshape(matrix.shape)
-    draws = partial(getattr(_resamples(scores, resampling, method), name), scores)
-    return _estimate(METRICS[name](scores), draws, len(scores), resampling)
+    value = METRICS[name](scores)
+    if len(scores) == 1:
+        return Estimate(float(value), None, None)
+    resamples = _resamples(scores, resampling, method)
+    return _estimate(value, getattr(resamples, name)(scores), resampling, (resamples,))
 
 
 def _resamples(scores: Scores, resampling: Resampling, method: str) -> Resamples:
@@ -149,11 +149,9 @@ def _resamples(scores: Scores, resampling: Resampling, method: str) -> Resamples
 @lru_cache(maxsize=2)
 def _cached_resamples(seeds: int, games: int, resampling: Resampling, method: str) -> Resamples:
     """Kept for the next metric of the same method, or of the same two; more of them would take too much memory."""
-    return Resamples(seeds, games, resampling, method)
+    return resampling.resamples(seeds, games, method)
 
 
-def _estimate(value: float, draws: Callable[[], Draws], seeds: int, resampling: Resampling) -> Estimate:
-    if seeds == 1:
-        return Estimate(float(value), None, None)
-    low, high = resampling.bounds(np.asarray(value, dtype=float), draws())
+def _estimate(value: float, draws: Draws, resampling: Resampling, resamples: Sequence[Resamples]) -> Estimate:
+    low, high = bounds(np.asarray(value, dtype=float), draws, resampling, resamples)
     return Estimate(float(value), float(low), float(high))

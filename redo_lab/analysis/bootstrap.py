@@ -1,8 +1,9 @@
-"""The stratified bootstrap of Agarwal et al. (2021), counted, not drawn: rliable's scheme, much faster.
+"""Stratified bootstrap resamples of score matrices, counted, not drawn: rliable's (Agarwal et al., 2021), but faster.
 
-A resample draws as many runs of each game as there are, with replacement. All that the aggregates need of it is how
-often each run was drawn. With the runs of all games sorted by score, the interquartile mean of a resample is a sum over
-cumulated counts, so nothing is sorted again: resamples lie side by side in memory and every step runs over all of them.
+A resample draws runs of each game with replacement: as many as there are (rliable), or one fewer, which doesn't
+understate the variance (Rao and Wu, 1988). All that the aggregates need of it is how often each run was drawn. With the
+runs of all games sorted by score, the interquartile mean of a resample is a sum over cumulated counts, so nothing is
+sorted again: resamples lie side by side in memory and every step runs over all of them.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+
+from redo_lab.analysis.schemes import RAO_WU, SCHEMES
 
 Scores: TypeAlias = "NDArray[np.float64]"
 Draws: TypeAlias = "NDArray[np.float64]"
 """A statistic of every resample: [..., repetitions]."""
 
-METHODS = ("percentile", "basic", "bc")
 TRIMMED = 0.25
 ROWS_AT_ONCE = 64
 
@@ -30,13 +31,15 @@ ROWS_AT_ONCE = 64
 class Resampling:
     """How intervals are drawn: the same values give the same intervals.
 
+    method: rao-wu draws a run of each game fewer than there are, and `intervals` widens its percentiles; rliable
+    (percentile), basic and bc (bias-corrected) are rliable's, with as many runs as there are.
+    tasks: games are drawn, too, as if there were more of them.
     paired: a difference draws the same seeds of both methods, as if these had something in common.
-    method: percentile, basic or bc (bias-corrected); tasks: games are drawn, too, as if there were more of them.
     """
 
     repetitions: int
     seed: int
-    method: str = "percentile"
+    method: str = RAO_WU
     tasks: bool = False
     confidence: float = 0.95
     paired: bool = False
@@ -46,36 +49,46 @@ class Resampling:
             raise ValueError(f"repetitions must be ≥ 1, got {self.repetitions}")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"the bootstrap's seed must be in [0, 2**32), got {self.seed}")
-        if self.method not in METHODS:
-            raise ValueError(f"the method of intervals must be one of {', '.join(METHODS)}, got {self.method}")
+        if self.method not in SCHEMES:
+            raise ValueError(f"the method of intervals must be one of {', '.join(SCHEMES)}, got {self.method}")
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, got {self.confidence}")
 
-    def bounds(self, points: Scores, draws: Draws) -> tuple[Scores, Scores]:
-        """The interval of each of `points` [...], given the same statistic of the resamples [..., repetitions]."""
-        tail = (1 - self.confidence) / 2
-        if self.method == "bc":
-            return _bias_corrected(points, draws, tail)
-        low, high = np.quantile(draws, [tail, 1 - tail], axis=-1)
-        return (2 * points - high, 2 * points - low) if self.method == "basic" else (low, high)
+    def resamples(self, seeds: int, games: int, name: str = "") -> Resamples:
+        """Of a matrix [seeds, games]; `name`: whose, so that those of two methods are independent."""
+        if self.method == RAO_WU and self.tasks and games > 1:
+            return GameResamples(seeds, games, self)
+        return Resamples(seeds, games, self, name)
 
     @property
     def described(self) -> str:
-        """For captions: `95 % stratified bootstrap intervals (percentile, over runs, 50000 resamples)`."""
-        over = "runs and games" if self.tasks else "runs"
+        """For captions: `95 % stratified bootstrap intervals (Rao-Wu, t quantiles, over runs, 50000 resamples)`."""
+        over = ("games" if self.method == RAO_WU else "runs and games") if self.tasks else "runs"
         kind = "stratified bootstrap intervals"
-        return f"{self.confidence * 100:g} % {kind} ({self.method}, over {over}, {self.repetitions} resamples)"
+        return f"{self.confidence * 100:g} % {kind} ({SCHEMES[self.method]}, over {over}, {self.repetitions} resamples)"
 
 
 class Resamples:
-    """The resamples of one score matrix [seeds, games]; `name`: whose, so that those of two methods are independent."""
+    """The resamples of one score matrix [seeds, games]; `name`: whose, so that those of two methods are independent.
+
+    source: resamples of an equal one are the same.
+    """
 
     def __init__(self, seeds: int, games: int, resampling: Resampling, name: str = "") -> None:
         self.seeds, self.games, self.repetitions = seeds, games, resampling.repetitions
+        self.source = (resampling.seed, name, seeds, games)
+        self.runs_per_game = seeds - 1 if resampling.method == RAO_WU else seeds
         generator = np.random.default_rng([resampling.seed, zlib.crc32(name.encode())])
         small = np.min_scalar_type(seeds - 1)
-        self._seed_indices = generator.integers(0, seeds, (games, seeds, self.repetitions), dtype=small)
-        self._tasks = generator.integers(0, games, (games, self.repetitions)) if resampling.tasks else None
+        shape = (games, self.runs_per_game, self.repetitions)
+        self._seed_indices = generator.integers(0, seeds, shape, dtype=small)
+        drawn = resampling.tasks and resampling.method != RAO_WU
+        self._tasks = generator.integers(0, games, (games, self.repetitions)) if drawn else None
+
+    @property
+    def size(self) -> int:
+        """How many runs a resample has."""
+        return self.games * self.runs_per_game
 
     @cached_property
     def counts(self) -> NDArray[np.unsignedinteger]:
@@ -92,9 +105,14 @@ class Resamples:
                 counts[self._tasks[place], :, everyone] += once[place].T
         return counts.reshape(self.games * self.seeds, self.repetitions)
 
+    @property
+    def strata(self) -> tuple[NDArray[np.unsignedinteger], int]:
+        """The counts of what is drawn [units, repetitions], and how many consecutive rows of them are one stratum."""
+        return self.counts, self.seeds
+
     def mean(self, scores: Scores) -> Draws:
         """Of all runs of all games."""
-        return _weighted(scores.T.ravel(), self.counts) / scores.size
+        return _weighted(scores.T.ravel(), self.counts) / self.size
 
     def optimality_gap(self, scores: Scores) -> Draws:
         """How far runs stay below a score of 1, on average."""
@@ -104,8 +122,8 @@ class Resamples:
         """The mean of the middle half of all runs."""
         flat = scores.T.ravel()
         order = np.argsort(flat, kind="stable")
-        values, cut = flat[order], int(TRIMMED * flat.size)
-        size = flat.size - 2 * cut
+        values, cut = flat[order], int(TRIMMED * self.size)
+        size = self.size - 2 * cut
         # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
         below = np.cumsum(self.counts[order[:-1]], axis=0, dtype=self.counts.dtype)
         np.clip(below, cut, cut + size, out=below)
@@ -128,7 +146,7 @@ class Resamples:
         cumulated = np.cumsum(self.counts[order], axis=0, dtype=self.counts.dtype)
         up_to = np.searchsorted(flat[order], thresholds, side="right")
         with_none = np.concatenate([np.zeros_like(cumulated[:1]), cumulated])
-        return 1 - with_none[up_to] / flat.size
+        return 1 - with_none[up_to] / self.size
 
     def improvement(self, scores: Scores, other: Scores, others: Resamples) -> Draws:
         """P(a run of `scores` beats one of `other` at the same game), ties counted half, averaged over games."""
@@ -139,7 +157,51 @@ class Resamples:
             x, y = scores[:, game, None], other[None, :, game]
             won = (x > y) + 0.5 * (x == y)
             total += (mine[game] * (won @ theirs[game].astype(np.float64))).sum(axis=0)
-        return total / (self.seeds * others.seeds * self.games)
+        return total / (self.runs_per_game * others.runs_per_game * self.games)
+
+
+class GameResamples(Resamples):
+    """Whole games are drawn, one fewer than there are: their spread holds that of their runs, which stay as they are.
+
+    The draws are the same for every method, as methods are compared on the same games.
+    """
+
+    def __init__(self, seeds: int, games: int, resampling: Resampling) -> None:
+        self.seeds, self.games, self.repetitions = seeds, games, resampling.repetitions
+        self.source = (resampling.seed, "", games, games)
+        self._places = np.random.default_rng(resampling.seed).integers(0, games, (games - 1, self.repetitions))
+
+    @property
+    def size(self) -> int:
+        """How many runs a resample has."""
+        return (self.games - 1) * self.seeds
+
+    @cached_property
+    def game_counts(self) -> NDArray[np.unsignedinteger]:
+        """How often each game is in each resample: [games, repetitions]."""
+        places = self._places * self.repetitions + np.arange(self.repetitions)
+        counts = np.bincount(places.ravel(), minlength=self.games * self.repetitions)
+        return counts.reshape(self.games, -1).astype(np.min_scalar_type(self.games * self.seeds))
+
+    @cached_property
+    def counts(self) -> NDArray[np.unsignedinteger]:
+        """How often each run is in each resample: [games × seeds, repetitions], the runs of a game together."""
+        return np.repeat(self.game_counts, self.seeds, axis=0)
+
+    @property
+    def strata(self) -> tuple[NDArray[np.unsignedinteger], int]:
+        """The counts of what is drawn [units, repetitions], and how many consecutive rows of them are one stratum."""
+        return self.game_counts, self.games
+
+    def median(self, scores: Scores) -> Draws:
+        """Over games, of the mean of each game's runs."""
+        return np.asarray(np.median(scores.mean(axis=0)[self._places], axis=0))
+
+    def improvement(self, scores: Scores, other: Scores, others: Resamples) -> Draws:
+        """P(a run of `scores` beats one of `other` at the same game), ties counted half, averaged over games."""
+        x, y = scores[:, None], other[None]
+        won = ((x > y) + 0.5 * (x == y)).mean(axis=(0, 1))
+        return _weighted(won, self.game_counts) / (self.games - 1)
 
 
 def _weighted(values: Scores, counts: NDArray[np.unsignedinteger]) -> Draws:
@@ -149,13 +211,3 @@ def _weighted(values: Scores, counts: NDArray[np.unsignedinteger]) -> Draws:
         rows = slice(at, at + ROWS_AT_ONCE)
         total += values[rows] @ counts[rows].astype(np.float64)
     return total
-
-
-def _bias_corrected(points: Scores, draws: Draws, tail: float) -> tuple[Scores, Scores]:
-    """Efron (1981): percentiles moved by how far the point lies from the median of the resamples."""
-    share = np.clip((draws < points[..., None]).mean(axis=-1), 0.5 / draws.shape[-1], 1 - 0.5 / draws.shape[-1])
-    shift = 2 * norm.ppf(share)
-    levels = norm.cdf(shift[..., None] + norm.ppf([tail, 1 - tail]))
-    flat = zip(draws.reshape(-1, draws.shape[-1]), levels.reshape(-1, 2), strict=True)
-    bounds = np.array([np.quantile(of_one, level) for of_one, level in flat]).reshape(*points.shape, 2)
-    return bounds[..., 0], bounds[..., 1]

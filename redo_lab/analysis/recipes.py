@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from redo_lab.analysis.schemes import RAO_WU, SCHEMES
 from redo_lab.paths import folders, shipped
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 FIGURES = shipped("figures")
 LOOKS = "looks"
 """The file beside the figures that says how methods look."""
-KEYS = ("use", "runs", "by", "where", "mixed_steps", "report", "aggregate", "figure")
+KEYS = ("use", "runs", "by", "where", "mixed_steps", "interval", "report", "aggregate", "figure")
 OWN = ("report", "aggregate")
 """Keys that a figure doesn't take over from the one that it uses."""
 ALWAYS = "always"
@@ -26,7 +27,10 @@ FEW_GAMES = 4
 
 @dataclass(frozen=True)
 class Recipe:
-    """figures/NAME.yaml. title: its first line; runs: the experiment below ./runs that it is of; None: name it."""
+    """figures/NAME.yaml. title: its first line; runs: the experiment below ./runs that it is of; None: name it.
+
+    interval: how its intervals are drawn unless --interval is given; None: by the default.
+    """
 
     kind: Kind
     title: str
@@ -34,6 +38,7 @@ class Recipe:
     by: list[str] | None
     where: str | None
     mixed_steps: bool
+    interval: str | None
 
 
 def read(name: str) -> Recipe:
@@ -51,6 +56,7 @@ def read(name: str) -> Recipe:
         by=content.get("by"),
         where=content.get("where"),
         mixed_steps=bool(content.get("mixed_steps", False)),
+        interval=content.get("interval"),
     )
 
 
@@ -122,6 +128,8 @@ def _content(path: Path) -> dict[str, Any]:
 def _check(path: Path, figure: Mapping[str, Any]) -> None:
     if not isinstance(figure.get("report", 0), int):
         raise ValueError(f"{path}: report is a place in the report, a whole number, got {figure['report']!r}")
+    if figure.get("interval", RAO_WU) not in SCHEMES:
+        raise ValueError(f"{path}: interval is one of {', '.join(SCHEMES)}, got {figure['interval']!r}")
     when = figure.get("aggregate", {})
     if not isinstance(when, dict) or not set(when) <= {ALWAYS, *GAMES}:
         raise ValueError(f"{path}: aggregate says under which of {ALWAYS}, {', '.join(GAMES)} it writes which file, "

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redo_lab.analysis.schemes import RAO_WU, SCHEMES
 from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def add_selection(parser: argparse.ArgumentParser, *, runs: str = "+") -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
     parser.add_argument(
-        "--interval", choices=("percentile", "basic", "bc"), default="percentile", help="default: percentile"
+        "--interval",
+        choices=tuple(SCHEMES),
+        help=f"how intervals are drawn; rliable: its percentile scheme (default: {RAO_WU})",
     )
     parser.add_argument("--confidence", type=float, default=0.95, metavar="P", help="of the intervals (default: 0.95)")
     parser.add_argument("--resample-games", action="store_true", help="resample games, too, as if they were a sample")
@@ -96,14 +99,14 @@ def narrowed(table: Table, condition: str | None) -> Table:
     return matching
 
 
-def resampling_of(arguments: argparse.Namespace) -> Resampling:
-    """How intervals are drawn."""
+def resampling_of(arguments: argparse.Namespace, interval: str | None = None) -> Resampling:
+    """How intervals are drawn: as --interval says, else as `interval`, the figure's own, else by the default."""
     from redo_lab.analysis.bootstrap import Resampling
 
     return Resampling(
         arguments.repetitions,
         arguments.seed,
-        arguments.interval,
+        arguments.interval or interval or RAO_WU,
         arguments.resample_games,
         arguments.confidence,
         arguments.paired,

@@ -47,7 +47,7 @@ def _figure(arguments: argparse.Namespace) -> None:
     if arguments.smooth < 1:
         raise ValueError(f"--smooth must be ≥ 1, got {arguments.smooth}")
     recipe = read(arguments.name)
-    resampling = resampling_of(arguments)
+    resampling = resampling_of(arguments, recipe.interval)
     table = table_of(arguments, ROOT / recipe.runs if recipe.runs else None)
     table = narrowed(table, recipe.where)
     arguments.by = arguments.by or recipe.by

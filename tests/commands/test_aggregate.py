@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_csv(tmp_path: Path) -> None:
         write_csv(summary_of(scores, load([tmp_path / "runs"]), ["iqm", "mean"], Resampling(50, seed)), tmp_path / name)
     first, same, other = ((tmp_path / name).read_bytes() for name in "abc")
     assert first == same
-    assert first != other.replace(b",50,percentile,false,2,", b",50,percentile,false,1,")
+    assert first != other.replace(b",50,rao-wu,false,2,", b",50,rao-wu,false,1,")
 
 
 def test_rows_of_a_matrix_are_seeds_and_columns_games(tmp_path: Path) -> None:
