@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -45,9 +45,11 @@ def figure(svg: bytes, csv: str, name: str, caption: str, *, wide: bool) -> str:
     return f'<figure{kind} id="figure-{name}">{image}<figcaption>{caption} {link}</figcaption></figure>'
 
 
-def section(identifier: str, title: str, body: str) -> str:
-    """With a heading that the navigation leads to."""
-    return f'<section><h2 id="{identifier}">{safe(title)}</h2>\n{body}\n</section>'
+def section(identifier: str, title: str, body: Iterable[str]) -> Iterator[str]:
+    """With a heading that the navigation leads to; in pieces, as `body` is."""
+    yield f'<section><h2 id="{identifier}">{safe(title)}</h2>\n'
+    yield from body
+    yield "\n</section>\n"
 
 
 def listed(lines: Sequence[str], kind: str = "") -> str:
