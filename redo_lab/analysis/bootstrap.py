@@ -8,7 +8,7 @@ cumulated counts, so nothing is sorted again: resamples lie side by side in memo
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -23,7 +23,8 @@ Draws: TypeAlias = "NDArray[np.float64]"
 
 METHODS = ("percentile", "basic", "bc")
 TRIMMED = 0.25
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE, REPETITIONS_AT_ONCE = 64, 5000
+"""Of counts that are worked on together: all of them cumulated would take more memory than anything else."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Resampling:
         tail = (1 - self.confidence) / 2
         if self.method == "bc":
             return _bias_corrected(points, draws, tail)
-        low, high = np.quantile(draws, [tail, 1 - tail], axis=-1)
+        rows = draws.reshape(-1, draws.shape[-1])
+        quantiles = np.array([np.quantile(row, [tail, 1 - tail]) for row in rows])  # at once they copy all draws
+        low, high = quantiles.T.reshape(2, *points.shape)
         return (2 * points - high, 2 * points - low) if self.method == "basic" else (low, high)
 
     @property
@@ -80,7 +83,7 @@ class Resamples:
     @cached_property
     def counts(self) -> NDArray[np.unsignedinteger]:
         """How often each run is in each resample: [games × seeds, repetitions], the runs of a game together."""
-        small = np.min_scalar_type(self.games * self.seeds)
+        small = self._cumulated_type if self._tasks is not None else np.min_scalar_type(self.seeds)
         counts = np.empty((self.games, self.seeds, self.repetitions), dtype=small)  # games as drawn
         everyone = np.arange(self.repetitions)
         for game, indices in enumerate(self._seed_indices):
@@ -91,6 +94,17 @@ class Resamples:
             for place in range(self.games):
                 counts[self._tasks[place], :, everyone] += once[place].T
         return counts.reshape(self.games * self.seeds, self.repetitions)
+
+    @property
+    def _cumulated_type(self) -> np.dtype[np.unsignedinteger]:
+        return np.min_scalar_type(self.games * self.seeds)
+
+    def _blocks(self) -> Iterator[slice]:
+        return (slice(at, at + REPETITIONS_AT_ONCE) for at in range(0, self.repetitions, REPETITIONS_AT_ONCE))
+
+    def _cumulated(self, order: NDArray[np.intp], repetitions: slice) -> NDArray[np.unsignedinteger]:
+        """The counts of the runs in that order, summed up."""
+        return np.cumsum(self.counts[:, repetitions][order], axis=0, dtype=self._cumulated_type)
 
     def mean(self, scores: Scores) -> Draws:
         """Of all runs of all games."""
@@ -106,11 +120,13 @@ class Resamples:
         order = np.argsort(flat, kind="stable")
         values, cut = flat[order], int(TRIMMED * flat.size)
         size = flat.size - 2 * cut
-        # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
-        below = np.cumsum(self.counts[order[:-1]], axis=0, dtype=self.counts.dtype)
-        np.clip(below, cut, cut + size, out=below)
-        below -= below.dtype.type(cut)
-        middle: Draws = values[-1] - _weighted(np.diff(values), below) / size
+        middle = np.empty(self.repetitions)
+        for some in self._blocks():
+            # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
+            below = self._cumulated(order[:-1], some)
+            np.clip(below, cut, cut + size, out=below)
+            below -= below.dtype.type(cut)
+            middle[some] = values[-1] - _weighted(np.diff(values), below) / size
         return middle
 
     def median(self, scores: Scores) -> Draws:
@@ -125,10 +141,13 @@ class Resamples:
         """The share of runs above each of `thresholds`: [thresholds, repetitions]."""
         flat = scores.T.ravel()
         order = np.argsort(flat, kind="stable")
-        cumulated = np.cumsum(self.counts[order], axis=0, dtype=self.counts.dtype)
         up_to = np.searchsorted(flat[order], thresholds, side="right")
-        with_none = np.concatenate([np.zeros_like(cumulated[:1]), cumulated])
-        return 1 - with_none[up_to] / flat.size
+        above = np.empty((len(up_to), self.repetitions))
+        for some in self._blocks():
+            cumulated = self._cumulated(order, some)
+            with_none = np.concatenate([np.zeros_like(cumulated[:1]), cumulated])
+            above[:, some] = 1 - with_none[up_to] / flat.size
+        return above
 
     def improvement(self, scores: Scores, other: Scores, others: Resamples) -> Draws:
         """P(a run of `scores` beats one of `other` at the same game), ties counted half, averaged over games."""
