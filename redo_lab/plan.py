@@ -21,6 +21,9 @@ from redo_lab.runs.reading import regular_bytes
 from redo_lab.runs.status import State
 from redo_lab.studies.blueprint import Blueprint
 
+COMMON_AXES = ("scale", "seed")
+"""What the runs of every study vary beside its own axes: how much is done and which sample it is, not at which pace."""
+
 
 @dataclass(frozen=True)
 class CheckedRun:
@@ -56,6 +59,11 @@ class Plan:
         """Whether the run has been run to its end before."""
         before = status.read(self.directory)
         return before is not None and before.state is State.FINISHED
+
+    @property
+    def same_pace_axes(self) -> tuple[str, ...]:
+        """The axes of the run whose value leaves its pace as it is."""
+        return (*self.study.same_pace_axes, *COMMON_AXES)
 
     def with_seed(self, seed: int) -> Plan:
         """The same run with another seed, for a config in which nothing else depends on the seed."""
@@ -118,7 +126,8 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
     check_place(config.root, config.experiment)
     if here:
         check_machine(checked)
-    axes = {**study.axes(choices), "scale": choices["scale"], "seed": config.seed}
+    common = dict(zip(COMMON_AXES, (choices["scale"], config.seed), strict=True))
+    axes = {**study.axes(choices), **common}
     run = {
         **_identity(plain, axes, study),
         "experiment": config.experiment,

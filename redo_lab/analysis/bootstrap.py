@@ -9,7 +9,7 @@ sorted again: resamples lie side by side in memory and every step runs over all 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -24,7 +24,8 @@ Draws: TypeAlias = "NDArray[np.float64]"
 """A statistic of every resample: [..., repetitions]."""
 
 TRIMMED = 0.25
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE, REPETITIONS_AT_ONCE = 64, 5000
+"""Of counts that are worked on together: all of them cumulated would take more memory than anything else."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Resamples:
     @cached_property
     def counts(self) -> NDArray[np.unsignedinteger]:
         """How often each run is in each resample: [games × seeds, repetitions], the runs of a game together."""
-        small = np.min_scalar_type(self.games * self.seeds)
+        small = self._cumulated_type if self._tasks is not None else np.min_scalar_type(self.seeds)
         counts = np.empty((self.games, self.seeds, self.repetitions), dtype=small)  # games as drawn
         everyone = np.arange(self.repetitions)
         for game, indices in enumerate(self._seed_indices):
@@ -110,6 +111,17 @@ class Resamples:
         """The counts of what is drawn [units, repetitions], and how many consecutive rows of them are one stratum."""
         return self.counts, self.seeds
 
+    @property
+    def _cumulated_type(self) -> np.dtype[np.unsignedinteger]:
+        return np.min_scalar_type(self.games * self.seeds)
+
+    def _blocks(self) -> Iterator[slice]:
+        return (slice(at, at + REPETITIONS_AT_ONCE) for at in range(0, self.repetitions, REPETITIONS_AT_ONCE))
+
+    def _cumulated(self, order: NDArray[np.intp], repetitions: slice) -> NDArray[np.unsignedinteger]:
+        """The counts of the runs in that order, summed up."""
+        return np.cumsum(self.counts[:, repetitions][order], axis=0, dtype=self._cumulated_type)
+
     def mean(self, scores: Scores) -> Draws:
         """Of all runs of all games."""
         return _weighted(scores.T.ravel(), self.counts) / self.size
@@ -124,11 +136,13 @@ class Resamples:
         order = np.argsort(flat, kind="stable")
         values, cut = flat[order], int(TRIMMED * self.size)
         size = self.size - 2 * cut
-        # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
-        below = np.cumsum(self.counts[order[:-1]], axis=0, dtype=self.counts.dtype)
-        np.clip(below, cut, cut + size, out=below)
-        below -= below.dtype.type(cut)
-        middle: Draws = values[-1] - _weighted(np.diff(values), below) / size
+        middle = np.empty(self.repetitions)
+        for some in self._blocks():
+            # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
+            below = self._cumulated(order[:-1], some)
+            np.clip(below, cut, cut + size, out=below)
+            below -= below.dtype.type(cut)
+            middle[some] = values[-1] - _weighted(np.diff(values), below) / size
         return middle
 
     def median(self, scores: Scores) -> Draws:
@@ -143,10 +157,13 @@ class Resamples:
         """The share of runs above each of `thresholds`: [thresholds, repetitions]."""
         flat = scores.T.ravel()
         order = np.argsort(flat, kind="stable")
-        cumulated = np.cumsum(self.counts[order], axis=0, dtype=self.counts.dtype)
         up_to = np.searchsorted(flat[order], thresholds, side="right")
-        with_none = np.concatenate([np.zeros_like(cumulated[:1]), cumulated])
-        return 1 - with_none[up_to] / self.size
+        above = np.empty((len(up_to), self.repetitions))
+        for some in self._blocks():
+            cumulated = self._cumulated(order, some)
+            with_none = np.concatenate([np.zeros_like(cumulated[:1]), cumulated])
+            above[:, some] = 1 - with_none[up_to] / self.size
+        return above
 
     def improvement(self, scores: Scores, other: Scores, others: Resamples) -> Draws:
         """P(a run of `scores` beats one of `other` at the same game), ties counted half, averaged over games."""
@@ -181,7 +198,7 @@ class GameResamples(Resamples):
         """How often each game is in each resample: [games, repetitions]."""
         places = self._places * self.repetitions + np.arange(self.repetitions)
         counts = np.bincount(places.ravel(), minlength=self.games * self.repetitions)
-        return counts.reshape(self.games, -1).astype(np.min_scalar_type(self.games * self.seeds))
+        return counts.reshape(self.games, -1).astype(np.min_scalar_type(self.games))
 
     @cached_property
     def counts(self) -> NDArray[np.unsignedinteger]:

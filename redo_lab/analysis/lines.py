@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -93,9 +93,18 @@ def final_dormancy(score_table: ScoreTable, table: Table, threshold: float) -> d
 
 def rows_of(score_table: ScoreTable, table: Table, metrics: Sequence[str]) -> pl.DataFrame:
     """The values of `metrics` of the runs of the score table, with their `method`, `game` and `seed`."""
-    return table.values(metrics).join(
-        score_table.runs.select("directory", *CELL), on="directory", maintain_order="left"
-    )
+    return _placed(score_table, table.values(metrics))
+
+
+def rows_one_by_one(
+    score_table: ScoreTable, table: Table, metrics: Sequence[str]
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each of `metrics` with its `rows_of`, in turn, as those of many runs take much memory."""
+    return ((name, _placed(score_table, values)) for name, values in table.one_by_one(metrics))
+
+
+def _placed(score_table: ScoreTable, values: pl.DataFrame) -> pl.DataFrame:
+    return values.join(score_table.runs.select("directory", *CELL), on="directory", maintain_order="left")
 
 
 def curves(

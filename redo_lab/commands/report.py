@@ -31,7 +31,7 @@ def _report(arguments: argparse.Namespace) -> None:
     table = table_of(arguments)
     score_table = scores_of(arguments, table)
     title = arguments.title or "redo_lab: " + ", ".join(sorted(set(table.runs["experiment"])))
-    text = build(score_table, table, resampling_of(arguments), title, arguments.output)
-    with whole_file(arguments.output) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(f"written: {arguments.output} ({len(text) / 1e6:.1f} MB)")
+    pieces = build(score_table, table, resampling_of(arguments), title, arguments.output)
+    with whole_file(arguments.output) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
+    print(f"written: {arguments.output} ({arguments.output.stat().st_size / 1e6:.1f} MB)")

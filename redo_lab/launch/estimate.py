@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from redo_lab.launch.record import SweepRun
 from redo_lab.runs import about, status
 from redo_lab.runs.table import find_runs
 
-PACELESS_AXES = ("seed", "game", "data", "scale")
-"""What the speed of a run hardly depends on: which instance of its task it does, and how much of it."""
-
 Kind = tuple[object, ...]
 
 
-def hours(runs: Sequence[SweepRun], axes: Sequence[Mapping[str, Any]], roots: Iterable[Path]) -> tuple[float, int]:
+class Axes(NamedTuple):
+    """A run's axes by name, and those of them that leave its pace as it is."""
+
+    values: Mapping[str, Any]
+    same_pace: tuple[str, ...]
+
+
+def hours(runs: Sequence[SweepRun], axes: Sequence[Axes], roots: Iterable[Path]) -> tuple[float, int]:
     """Hours that `runs` take one after another, and how many of them were left out as none like them was measured.
 
     The rate is the median of all runs below `roots` that count in the same unit and agree in every axis but those that
     leave the pace as it is, on whatever machine they ran.
     """
-    rates = _rates(roots)
-    kinds = [_kind(run.unit, a) for run, a in zip(runs, axes, strict=True)]
-    known = [(run, rates[kind]) for run, kind in zip(runs, kinds, strict=True) if kind in rates]
+    measured = list(_measured(roots))
+    rates = {same_pace: _rates(measured, same_pace) for same_pace in {each.same_pace for each in axes}}
+    rate_of_each = [rates[each.same_pace].get(_kind(run.unit, *each)) for run, each in zip(runs, axes, strict=True)]
+    known = [(run, rate) for run, rate in zip(runs, rate_of_each, strict=True) if rate is not None]
     return sum(run.total / rate for run, rate in known) / 3600, len(runs) - len(known)
 
 
-def _rates(roots: Iterable[Path]) -> dict[Kind, float]:
-    measured: dict[Kind, list[float]] = defaultdict(list)
+def _measured(roots: Iterable[Path]) -> Iterator[tuple[str, Mapping[str, Any], float]]:
+    """Unit, axes and rate of each run below `roots` that has one."""
     for root in roots:
         try:
             directories = find_runs([root])
@@ -40,10 +45,16 @@ def _rates(roots: Iterable[Path]) -> dict[Kind, float]:
         for directory in directories:
             at, run = status.read(directory), about.read(directory)
             if at is not None and run is not None and at.rate_per_s and at.rate_per_s > 0:
-                measured[_kind(run.unit, run.axes)].append(at.rate_per_s)
-    return {kind: statistics.median(rates) for kind, rates in measured.items()}
+                yield run.unit, run.axes, at.rate_per_s
 
 
-def _kind(unit: str, axes: Mapping[str, Any]) -> Kind:
-    kept = [(name, value) for name, value in sorted(axes.items()) if name not in PACELESS_AXES]
+def _rates(measured: Iterable[tuple[str, Mapping[str, Any], float]], same_pace: tuple[str, ...]) -> dict[Kind, float]:
+    rates: dict[Kind, list[float]] = defaultdict(list)
+    for unit, axes, rate in measured:
+        rates[_kind(unit, axes, same_pace)].append(rate)
+    return {kind: statistics.median(of_kind) for kind, of_kind in rates.items()}
+
+
+def _kind(unit: str, axes: Mapping[str, Any], same_pace: tuple[str, ...]) -> Kind:
+    kept = [(name, value) for name, value in sorted(axes.items()) if name not in same_pace]
     return (unit, *((name, value if isinstance(value, (int, float)) else str(value)) for name, value in kept))

@@ -11,7 +11,7 @@ import logging
 import os
 import stat
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,10 +29,13 @@ MOST_BYTES = 2_000_000_000
 """Some 50 million values, read at once; what is larger was damaged or planted."""
 MOST_TORN_BYTES = 10_000
 """A longer last line is not one that is being written."""
-AT_ONCE = 200
+AT_ONCE = 50
+"""Files whose whole text is in memory together."""
 TEXT = pl.col("directory", "name")
 MOST_VALUES = 1_000_000
-"""Values, of some 60 bytes each."""
+"""Values that stay in memory, of some 30 bytes each."""
+NAMES_AT_ONCE = 5
+"""Metrics that are read together where each is needed by itself."""
 
 
 def cache_folder() -> Path:
@@ -53,46 +56,60 @@ class Reader:
 
     def __call__(self, directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
         """directory and SCHEMA's columns of the metrics of these names or beginning so; all if neither is given."""
-        wider = self._wider(set(directories), (*names, *prefixes))
-        if wider is not None:
-            return _selected(wider.lazy(), names, prefixes).filter(pl.col("directory").is_in(directories)).collect()
+        return _as_text(_named(self._compact(directories, names, prefixes), names, prefixes))
+
+    def one_by_one(self, directories: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each of `names` with its values, as a query for it alone gives them; a few of them are read at once."""
+        for at in range(0, len(names), NAMES_AT_ONCE):
+            frame = self._compact(directories, names[at : at + NAMES_AT_ONCE], ())
+            for name in names[at : at + NAMES_AT_ONCE]:
+                yield name, _as_text(_named(frame, [name], ()))
+
+    def _compact(self, directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
+        """What has been read and holds the metrics of these names or beginning so, and maybe others."""
         # A name is read as a beginning, too, as a figure's pattern may ask for it next.
         beginnings = [*prefixes, *names]
-        frame = cached_metrics(directories, (), beginnings, cache=self._cache)
+        wider = self._wider(set(directories), beginnings)
+        if wider is not None:
+            return wider
+        frame = _compact_metrics(directories, (), beginnings, cache=self._cache)
         if beginnings and frame.height <= MOST_VALUES:
             self._frames.insert(0, (frozenset(directories), beginnings, frame))
             while sum(part.height for *_, part in self._frames) > MOST_VALUES:
                 self._frames.pop()
-        return _selected(frame.lazy(), names, prefixes).collect() if names else frame
+        return frame
 
     def logged(self, directories: Sequence[str]) -> pl.DataFrame:
         """directory and name: which metrics each run has."""
         key = frozenset(directories)
         if key not in self._logged:
-            self._logged[key] = cached_metrics(directories, (), (), cache=self._cache, pairs=True)
+            self._logged[key] = _as_text(_compact_metrics(directories, (), (), cache=self._cache, pairs=True))
         return self._logged[key]
 
     def _wider(self, directories: set[str], names: Sequence[str]) -> pl.DataFrame | None:
         for available, beginnings, frame in self._frames:
             if names and available >= directories and all(name.startswith(tuple(beginnings)) for name in names):
-                return frame
+                if available == directories:
+                    return frame
+                return frame.filter(pl.col("directory").is_in(list(directories)))
         return None
 
 
 def cached_metrics(
-    directories: Sequence[str],
-    names: Sequence[str],
-    prefixes: Sequence[str],
-    *,
-    cache: bool = True,
-    pairs: bool = False,
+    directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], *, cache: bool = True
 ) -> pl.DataFrame:
     """The metrics of these run directories: directory and SCHEMA's columns.
 
     A file that holds no metrics, or more than MOST_BYTES, counts as empty, with a warning that names it.
-    names, prefixes: only metrics of these names or beginning so; all if neither is given. pairs: only each directory
-    and name, once.
+    names, prefixes: only metrics of these names or beginning so; all if neither is given.
     """
+    return _as_text(_compact_metrics(directories, names, prefixes, cache=cache))
+
+
+def _compact_metrics(
+    directories: Sequence[str], names: Sequence[str], prefixes: Sequence[str], *, cache: bool, pairs: bool = False
+) -> pl.DataFrame:
+    """As `cached_metrics`, texts as categories: half the memory. pairs: only each directory and name, once."""
     frames = []
     for at in range(0, len(directories), AT_ONCE):
         # Collected at once, so that of many runs only the metrics of the query are in memory together.
@@ -104,7 +121,29 @@ def cached_metrics(
         selection = selection.select(TEXT).unique(maintain_order=True) if pairs else selection
         frames.append(selection.with_columns(TEXT.cast(pl.Categorical)).collect())
     empty = pl.DataFrame(schema={"directory": pl.String, **SCHEMA}).with_columns(TEXT.cast(pl.Categorical))
-    return pl.concat([empty.select(TEXT) if pairs else empty, *frames]).with_columns(TEXT.cast(pl.String))
+    return pl.concat([empty.select(TEXT) if pairs else empty, *frames])
+
+
+def _named(frame: pl.DataFrame, names: Sequence[str], prefixes: Sequence[str]) -> pl.DataFrame:
+    """The rows of a compact frame that `_selected` would select."""
+    if not names and not prefixes:
+        return frame
+    present = frame["name"].unique().to_list()
+    wanted = [name for name in present if name in names or name.startswith(tuple(prefixes))]
+    return frame if len(wanted) == len(present) else frame.filter(pl.col("name").is_in(wanted))
+
+
+def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Text in place of categories; a cast would copy the text of each row, here all rows share that of a category."""
+    return frame.with_columns(_texts(frame["directory"]), _texts(frame["name"]))
+
+
+def _texts(categories: pl.Series) -> pl.Series:
+    each = categories.unique()
+    codes = each.to_physical().to_numpy()
+    places = np.zeros(codes.max(initial=0) + 1, dtype=np.int64)
+    places[codes] = np.arange(len(codes))
+    return each.cast(pl.String).gather(places[categories.to_physical().to_numpy()])
 
 
 def _selected(frame: pl.LazyFrame, names: Sequence[str], prefixes: Sequence[str]) -> pl.LazyFrame:
@@ -127,7 +166,7 @@ def _together(directories: Sequence[str]) -> pl.LazyFrame | None:
             if header != HEADER or len(body) - whole > MOST_TORN_BYTES:
                 return None
             bodies.append(body[:whole])
-        frame = pl.read_csv(b"\n".join([HEADER, b"".join(bodies)]), schema=SCHEMA)
+        frame = pl.read_csv(b"".join([HEADER, b"\n", *bodies]), schema=SCHEMA)
     except (OSError, pl.exceptions.PolarsError):
         return None
     counts = [body.count(b"\n") for body in bodies]

@@ -43,6 +43,13 @@ class Table:
         """As `metrics`, of each run its directory alone: far smaller where there are many runs."""
         return self.read(self.runs["directory"].to_list(), names, prefixes)
 
+    def one_by_one(self, names: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each of `names` with its `values`, in turn, so that those of many runs are never in memory together."""
+        directories = self.runs["directory"].to_list()
+        if isinstance(self.read, Reader):
+            return self.read.one_by_one(directories, names)
+        return ((name, self.values([name])) for name in names)
+
     def evaluations(self) -> pl.DataFrame:
         """Of each run the values of the metric that it is `scored_by`, as `values` gives them."""
         rows = self.values(self.runs["scored_by"].unique().to_list())

@@ -40,6 +40,9 @@ class Blueprint(Protocol):
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """What a sweep of such runs varies, by name, without scale and seed; `choices` are those of Hydra's groups."""
 
+    same_pace_axes: tuple[str, ...] = ()
+    """Of `axes` those whose value leaves the pace of a run as it is, such as which instance of its task it does."""
+
     @abstractmethod
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """The words of `axes` that name a run for a reader: dqn, breakout, rr1, redo."""

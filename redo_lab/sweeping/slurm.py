@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from redo_lab.config import parse, require
 from redo_lab.launch import site
-from redo_lab.launch.estimate import hours
+from redo_lab.launch.estimate import Axes, hours
 from redo_lab.launch.queued import queued
 from redo_lab.launch.record import Sweep, SweepRun
 from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused
@@ -115,7 +115,8 @@ def _preview(slurm: Slurm, sweep: Sweep, due: Sequence[Planned]) -> str:
     sizes = [len(packs[at : at + limit]) for at in range(0, len(packs), limit)]
     folder = sweep.folder / sweep.id
     texts = [slurm.sbatch_text(sweep.folder.parent.name, folder, size) for size in sizes]
-    axes, experiments = [job.plan.run["axes"] for job in due], {job.plan.directory.parent for job in due}
+    axes = [Axes(job.plan.run["axes"], job.plan.same_pace_axes) for job in due]
+    experiments = {job.plan.directory.parent for job in due}
     alone, unknown = hours(sweep.runs, axes, experiments)
     unit = "GPU-hours" if slurm.config.gpus or slurm.config.shards else "job-hours"
     summary = f"{alone / slurm.config.runs_per_gpu:.1f} {unit}"

@@ -15,6 +15,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+from redo_lab.analysis import report
+from redo_lab.analysis.report.markup import Cell, table
 from redo_lab.cli import main
 from tests.helpers.studies import make_grid, make_run
 
@@ -48,10 +50,11 @@ window.addEventListener("load", () => {
   const before = getComputedStyle(document.body).backgroundColor;
   click(document.getElementById("theme"));
   seen.themes = [before, getComputedStyle(document.body).backgroundColor];
-  const filter = document.getElementById("filter");
+  const runs = document.getElementById("runs").closest(".paged");
+  const filter = runs.querySelector("input");
   filter.value = "redo pong";
   filter.dispatchEvent(new Event("input"));
-  seen.shown = document.getElementById("shown").textContent;
+  seen.shown = runs.querySelector(".count").textContent;
   const first = () => document.querySelector("#runs tbody tr").textContent;
   const top = first();
   click(document.querySelectorAll("#runs th")[3]); click(document.querySelectorAll("#runs th")[3]);
@@ -247,6 +250,61 @@ def test_the_page_works_in_a_browser(page: Path, tmp_path: Path) -> None:
     assert seen["shown"] == "2 runs"
     assert seen["sorted"]
     assert seen["hovered"]
+
+
+PAGES = """
+<script>
+window.addEventListener("load", () => {
+  const box = document.querySelector(".paged");
+  const filter = box.querySelector("input");
+  const state = () => {
+    const rows = [...box.querySelectorAll("tbody tr")];
+    return [rows.length, rows[0].cells[0].textContent, rows.at(-1).cells[0].textContent,
+      box.querySelector(".count").textContent,
+      box.querySelector(".pager").hidden ? "" : box.querySelector(".place").textContent,
+      box.querySelector(".previous").disabled, box.querySelector(".next").disabled, rows.some((row) => row.hidden)];
+  };
+  const seen = [state()];
+  const click = (name) => { box.querySelector(name).click(); seen.push(state()); };
+  click(".next"); click(".next"); click(".previous"); click("th"); click("th");
+  filter.value = "W 1";
+  filter.dispatchEvent(new Event("input"));
+  seen.push(state());
+  document.title = "SEEN" + JSON.stringify(seen) + "SEEN";
+});
+</script>
+"""
+
+
+def test_a_long_table_shows_its_first_rows_and_holds_all() -> None:
+    long = table(["run"], [[Cell(f"w {number}", number)] for number in range(120)], identifier="t", noun="runs")
+    assert (long.count("<tr>"), long.count("<tr hidden>")) == (1 + 50, 70)
+    assert ">120 runs</span>" in long
+    assert "<input" not in table(["run"], [[Cell("w")]] * 50)
+    assert "<input" in table(["run"], [[Cell("w")]] * 51)
+
+
+@pytest.mark.browser
+def test_a_long_table_is_paged_sorted_and_filtered_as_a_whole(tmp_path: Path) -> None:
+    assert CHROMIUM is not None, "Chromium is not installed"
+    long = table(["run"], [[Cell(f"w {number}", number)] for number in range(120)], identifier="runs", noun="runs")
+    script = (Path(report.__file__).parent / "page.js").read_text().partition("// Tables")[2]
+    probed = tmp_path / "probed.html"
+    probed.write_text(f"<body>{long}<script>// Tables{script.replace('setTheme(theme);', '')}</script>{PAGES}</body>")
+    command = [CHROMIUM, *FLAGS.split(), f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", probed.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "CONSOLE" not in done.stderr, done.stderr
+    answer = re.search("SEEN(.*?)SEEN", done.stdout)
+    assert answer is not None
+    assert json.loads(answer[1]) == [
+        [50, "w 0", "w 49", "120 runs", "page 1 of 3", True, False, False],
+        [50, "w 50", "w 99", "120 runs", "page 2 of 3", False, False, False],
+        [20, "w 100", "w 119", "120 runs", "page 3 of 3", False, True, False],
+        [50, "w 50", "w 99", "120 runs", "page 2 of 3", False, False, False],
+        [50, "w 0", "w 49", "120 runs", "page 1 of 3", True, False, False],
+        [50, "w 119", "w 70", "120 runs", "page 1 of 3", True, False, False],
+        [39, "w 119", "w 1", "39 runs", "", True, True, False],
+    ]
 
 
 @pytest.mark.browser

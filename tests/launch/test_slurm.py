@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from redo_lab.commands.train import CONF
 from redo_lab.config import ConfigError, parse
-from redo_lab.launch.estimate import hours
+from redo_lab.launch.estimate import Axes, hours
 from redo_lab.launch.pack import Pack
 from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
 from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused, resubmit
@@ -270,8 +270,9 @@ def test_hours_come_from_runs_of_the_same_kind(tmp_path: Path) -> None:
         json.dumps({**pending, **nothing, "attempt": 1, "host": "n1", "rate_env_steps_per_s": 50.0})
     )
     other = SweepRun("b", "/b", "b", 360_000, "agent steps", [])
-    assert hours([other, other], [{**axes, "seed": 3}, {**axes, "agent": "sac"}], [tmp_path]) == (2.0, 1)
-    assert hours([replace(other, unit="epochs")], [axes], [tmp_path]) == (0.0, 1)
+    asked = [Axes({**axes, **changed}, ("seed",)) for changed in ({"seed": 3}, {"agent": "sac"})]
+    assert hours([other, other], asked, [tmp_path]) == (2.0, 1)
+    assert hours([replace(other, unit="epochs")], asked[:1], [tmp_path]) == (0.0, 1)
 
 
 def test_a_record_of_before_other_studies_is_read_too(tmp_path: Path) -> None:

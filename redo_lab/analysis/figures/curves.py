@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes, shortened
-from redo_lab.analysis.lines import Curve, CurveSpec, curves, expanded, rows_of
+from redo_lab.analysis.lines import Curve, CurveSpec, curves, expanded, rows_one_by_one
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
 from redo_lab.analysis.methods import ONE_TASK
 from redo_lab.analysis.score_table import ScoreTable
@@ -68,8 +68,12 @@ class Curves:
         score_table, config = source.score_table, self.config
         names = expanded(config.metrics, score_table, source.table)
         panels = self._panels(score_table, names)
-        rows = self._rows(source, names)
-        by_panel = {panel: self._curves(source, rows, panel) for panel in panels}
+        by_panel = {
+            panel: self._curves(source, rows, panel)
+            for name, rows in self._rows(source, names)
+            for panel in panels
+            if panel.metric == name
+        }
         look = looks(score_table.methods)
         across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
         down = math.ceil(len(panels) / across)
@@ -108,13 +112,15 @@ class Curves:
             group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else ""
         )
 
-    def _rows(self, source: Source, names: Sequence[str]) -> pl.DataFrame:
-        rows = rows_of(source.score_table, source.table, names)
+    def _rows(self, source: Source, names: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
+        """Each metric with its rows, in turn: of many runs those of all layers take too much memory together."""
+        each = rows_one_by_one(source.score_table, source.table, names)
         if self.config.unless_zero is None:
-            return rows
+            return each
         (other,) = expanded([self.config.unless_zero], source.score_table, source.table)
-        sizes = source.table.values([other]).filter(pl.col("value") > 0)
-        return rows.join(sizes, on=["directory", "updates"], how="semi", maintain_order="left")
+        sizes = source.table.values([other]).filter(pl.col("value") > 0).select("directory", "updates")
+        keys = ["directory", "updates"]
+        return ((name, rows.join(sizes, on=keys, how="semi", maintain_order="left")) for name, rows in each)
 
     def _curves(self, source: Source, rows: pl.DataFrame, panel: Panel) -> dict[str, Curve]:
         config = self.config

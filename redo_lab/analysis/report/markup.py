@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -23,14 +23,23 @@ class Cell(NamedTuple):
     link: str | None = None
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, words: int = 1, identifier: str = "") -> str:
-    """A table that sorts at a click; the first `words` columns are left-aligned."""
+PAGE_ROWS = 50
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, words: int = 1, identifier: str = "", noun: str = "rows"
+) -> str:
+    """A table that sorts at a click; the first `words` columns are left-aligned.
+
+    One that has an identifier, or more than PAGE_ROWS rows, can be filtered and shows so many of its `noun` at a time.
+    """
     head = "".join(f'<th class="{_kind(at, words)}">{safe(name)}</th>' for at, name in enumerate(heads))
-    body = "".join("<tr>" + "".join(_cell(cell, at, words) for at, cell in enumerate(row)) + "</tr>\n" for row in rows)
+    body = "".join(_row(row, words, hidden=at >= PAGE_ROWS) for at, row in enumerate(rows))
     name = f' id="{identifier}"' if identifier else ""
+    controls = _controls(len(rows), noun) if identifier or len(rows) > PAGE_ROWS else ""
     return (
-        f'<div class="scroll"><table class="sortable"{name}><thead><tr>{head}</tr></thead>'
-        f"<tbody>\n{body}</tbody></table></div>"
+        f'<div class="paged" data-rows="{PAGE_ROWS}">{controls}<div class="scroll"><table class="sortable"{name}>'
+        f"<thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div></div>"
     )
 
 
@@ -45,9 +54,11 @@ def figure(svg: bytes, csv: str, name: str, caption: str, *, wide: bool) -> str:
     return f'<figure{kind} id="figure-{name}">{image}<figcaption>{caption} {link}</figcaption></figure>'
 
 
-def section(identifier: str, title: str, body: str) -> str:
-    """With a heading that the navigation leads to."""
-    return f'<section><h2 id="{identifier}">{safe(title)}</h2>\n{body}\n</section>'
+def section(identifier: str, title: str, body: Iterable[str]) -> Iterator[str]:
+    """With a heading that the navigation leads to; in pieces, as `body` is."""
+    yield f'<section><h2 id="{identifier}">{safe(title)}</h2>\n'
+    yield from body
+    yield "\n</section>\n"
 
 
 def listed(lines: Sequence[str], kind: str = "") -> str:
@@ -72,6 +83,21 @@ def choice(identifier: str, title: str, options: Sequence[tuple[str, str]]) -> s
     """A drop-down of (value, text)."""
     items = "".join(f'<option value="{safe(value)}">{safe(text)}</option>' for value, text in options)
     return f'<label>{safe(title)} <select id="{identifier}">{items}</select></label>'
+
+
+def _row(cells: Sequence[Cell], words: int, *, hidden: bool) -> str:
+    attribute = " hidden" if hidden else ""
+    return f"<tr{attribute}>" + "".join(_cell(cell, at, words) for at, cell in enumerate(cells)) + "</tr>\n"
+
+
+def _controls(rows: int, noun: str) -> str:
+    noun = safe(noun)
+    return (
+        '<p><input type="search" placeholder="words to look for"> '
+        f'<span class="soft count" data-noun="{noun}">{rows} {noun}</span> <span class="pager">'
+        '<button type="button" class="previous">previous</button> <span class="soft place"></span> '
+        '<button type="button" class="next">next</button></span></p>\n'
+    )
 
 
 def _cell(cell: Cell, at: int, words: int) -> str:

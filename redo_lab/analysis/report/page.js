@@ -100,27 +100,47 @@ function draw() {
   Plotly.react("curves", all, layout, { responsive: true, displaylogo: false });
 }
 
-// Tables: a click on a heading sorts, words filter the runs.
-for (const table of document.querySelectorAll("table.sortable")) {
-  table.querySelectorAll("th").forEach((head, column) => head.addEventListener("click", () => {
+// Tables: a click on a heading sorts, words filter; only the rows of one page are in the document.
+for (const box of document.querySelectorAll(".paged")) {
+  const size = Number(box.dataset.rows);
+  const body = box.querySelector("tbody");
+  const part = (name) => box.querySelector(name);
+  const filter = part("input");
+  const texts = new Map([...body.rows].map((row) => [row, row.textContent.toLowerCase()]));
+  let rows = [...body.rows];
+  let page = 0;
+  const show = () => {
+    const words = filter ? filter.value.toLowerCase().split(/\s+/).filter(Boolean) : [];
+    const matching = rows.filter((row) => words.every((word) => texts.get(row).includes(word)));
+    const pages = Math.max(1, Math.ceil(matching.length / size));
+    page = Math.max(0, Math.min(page, pages - 1));
+    const shown = matching.slice(page * size, (page + 1) * size);
+    shown.forEach((row) => { row.hidden = false; });
+    body.replaceChildren(...shown);
+    if (!filter) return;
+    const count = part(".count");
+    count.textContent = `${matching.length} ${count.dataset.noun}`;
+    part(".pager").hidden = pages === 1;
+    part(".place").textContent = `page ${page + 1} of ${pages}`;
+    part(".previous").disabled = page === 0;
+    part(".next").disabled = page === pages - 1;
+  };
+  box.querySelectorAll("th").forEach((head, column) => head.addEventListener("click", () => {
     const up = head.dataset.up !== "yes";
     head.dataset.up = up ? "yes" : "no";
     const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
     const compare = (a, b) => (a !== "" && b !== "" && !isNaN(a) && !isNaN(b) ? a - b : String(a).localeCompare(String(b)));
-    const rows = [...table.tBodies[0].rows].sort((a, b) => (up ? 1 : -1) * compare(key(a), key(b)));
-    table.tBodies[0].append(...rows);
+    rows = rows.sort((a, b) => (up ? 1 : -1) * compare(key(a), key(b)));
+    page = 0;
+    show();
   }));
-}
-const filter = document.getElementById("filter");
-filter.addEventListener("input", () => {
-  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-  let shown = 0;
-  for (const row of document.querySelector("#runs tbody").rows) {
-    const text = row.textContent.toLowerCase();
-    row.hidden = !words.every((word) => text.includes(word));
-    shown += !row.hidden;
+  const turn = (by) => () => { page += by; show(); };
+  if (filter) {
+    filter.addEventListener("input", () => { page = 0; show(); });
+    part(".previous").addEventListener("click", turn(-1));
+    part(".next").addEventListener("click", turn(1));
   }
-  document.getElementById("shown").textContent = `${shown} runs`;
-});
+  show();
+}
 
 setTheme(theme);

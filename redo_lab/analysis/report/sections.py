@@ -86,9 +86,7 @@ def runs(score_table: ScoreTable, whole: Table, per_run: pl.DataFrame, page: Pat
         "hours",
         "peak GB",
     ]
-    search = '<input type="search" id="filter" placeholder="words to look for">'
-    count = f'<span id="shown" class="soft">{len(rows)} runs</span>'
-    return f"<p>{search} {count}</p>\n{table(heads, rows, words=3, identifier='runs')}"
+    return table(heads, rows, words=3, identifier="runs", noun="runs")
 
 
 def settings(score_table: ScoreTable, whole: Table) -> str:
