@@ -51,7 +51,7 @@ class Layout:
 
     def _row_inches(self, across: int) -> float:
         """A panel is about three quarters as high as wide, and never flat."""
-        return max(1.3, min(2.0, 0.8 * self.config.width.inches / across))
+        return max(1.6, min(2.0, 0.8 * self.config.width.inches / across))
 
 
 def _label(axes: Axes, panes: Sequence[Pane], at: int, across: int) -> None:

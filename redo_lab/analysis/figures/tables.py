@@ -18,9 +18,10 @@ from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.methods import label_without
 from redo_lab.analysis.summary import cell_text
 
-LATEX = str.maketrans(
-    {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "±": r"$\pm$", "δ": r"$\delta$", "×": r"$\times$"}
-)
+LATEX = str.maketrans({
+    **{sign: f"\\{sign}" for sign in "_%&#${}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
+    "±": r"$\pm$", "δ": r"$\delta$", "τ": r"$\tau$", "×": r"$\times$", "–": "--",
+})  # fmt: skip
 
 
 class Spread(Enum):
@@ -46,7 +47,7 @@ class Content:
 
     def latex(self) -> str:
         """A tabular of booktabs."""
-        lines = [" & ".join(row).translate(LATEX) + r" \\" for row in (self.header, *self.rows)]
+        lines = [" & ".join(word.translate(LATEX) for word in row) + r" \\" for row in (self.header, *self.rows)]
         columns = "l" + "r" * (len(self.header) - 1)
         return "\n".join(
             [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule",
