@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from redo_lab.analysis.where import parse
+from redo_lab.analysis.where import matching, parse
+from redo_lab.runs.table import load
+from tests.helpers.studies import make_run
 
 RUNS = pl.DataFrame({
     "id": ["a", "b", "c", "d"],
@@ -62,3 +66,20 @@ def test_what_cannot_be_understood_is_said(condition: str, message: str) -> None
         parse(condition, RUNS)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_setting_that_all_runs_share_can_be_asked_for(tmp_path: Path) -> None:
+    for seed in range(2):
+        make_run(tmp_path, "none", "pong", seed, [1.0], settings={"network": {"width": 2.0}})
+    table = load([tmp_path])
+    assert "network.width" not in table.runs.columns
+    assert matching("network.width=2 & seed=1", table).runs["run_id"].to_list() == ["none-pong-1"]
+    assert matching("network.width<2", table).runs.is_empty()
+
+
+def test_an_unknown_name_is_a_mistake_or_null() -> None:
+    with pytest.raises(ValueError, match="no column 'absent'"):
+        parse("absent=1", RUNS)
+    for condition, kept in (("absent=null", True), ("absent!=x", True), ("absent=x", False), ("absent<1", False),
+                            ("absent~x", False), ("absent!=null", False)):  # fmt: skip
+        assert RUNS.filter(parse(condition, RUNS, absent=True)).height == (RUNS.height if kept else 0), condition
