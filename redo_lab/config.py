@@ -51,6 +51,7 @@ class ProgressConfig:
 class CheckpointConfig:
     """A checkpoint every `every_seconds`, the last `keep` of them on disk; without `replay` a resume isn't exact.
 
+    final_replay: that of a run's end has the replay, too, for other runs to learn from.
     A run whose owner on another machine gave no sign of life for `stale_seconds` may be taken over.
     """
 
@@ -58,10 +59,12 @@ class CheckpointConfig:
     keep: int
     replay: bool
     stale_seconds: float
+    final_replay: bool = False  # of runs that were begun before there was this choice
 
     def __post_init__(self) -> None:
         require(self.every_seconds > 0, f"checkpoint.every_seconds must be > 0, got {self.every_seconds}")
         require(self.keep >= 1, f"checkpoint.keep must be ≥ 1, got {self.keep}")
+        require(self.replay or not self.final_replay, "checkpoint.final_replay=true needs checkpoint.replay=true")
         require(self.stale_seconds > 0, f"checkpoint.stale_seconds must be > 0, got {self.stale_seconds}")
 
 
@@ -162,6 +165,21 @@ def parse(node: Mapping[str, Any], path: str) -> Any:
     """The `Config` of the class that `node` names, filled from `node` and checked. `path` is for the messages."""
     schema = target_of(node, path).Config
     return _merge(schema, {key: value for key, value in node.items() if key != "_target_"}, path)
+
+
+def fill(schema: type[T], node: Mapping[str, Any], path: str, study: str) -> T:
+    """`schema` filled from a node that has no class, of a group whose options are of several studies.
+
+    ConfigError where `node` is an option of another study than `study`, or its settings are wrong.
+    """
+    known = [field.name for field in fields(schema)]  # type: ignore[arg-type]
+    if strange := sorted(set(node) - set(known)):
+        raise ConfigError(
+            f"{path}: {study} has no {path}.{strange[0]}, but {', '.join(known)}: that option of '{path}' is for "
+            "another kind of study"
+        )
+    filled: T = _merge(schema, dict(node), path)
+    return filled
 
 
 @dataclass(frozen=True)

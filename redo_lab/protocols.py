@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from redo_lab.neurons.hooks import Hooks
     from redo_lab.neurons.layers import HiddenLayer, Network
+    from redo_lab.replay.ring import Replay
     from redo_lab.runs.bulk import Bulk
 
 
@@ -47,6 +48,27 @@ class Data(Protocol):
     @abstractmethod
     def load(self) -> tuple[LabelledImages, LabelledImages]:
         """The training and the test set, always the same."""
+
+
+class Recording(Protocol):
+    """A replay that was recorded, in parts of which one at a time is in memory.
+
+    Its class is built with `game`, `spec` and `clip_rewards`. Its `Config` has `part_updates`: so many updates are made
+    on a part before the next one is loaded.
+    """
+
+    @classmethod
+    @abstractmethod
+    def check_machine(cls, config: Any, *, game: str, spec: EnvSpec) -> int:
+        """The most entries of a part; raises ConfigError if this machine has no such recording of such frames."""
+
+    @abstractmethod
+    def parts(self) -> Sequence[int]:
+        """The numbers of all parts that are learned from."""
+
+    @abstractmethod
+    def load(self, part: int, config: Replay.Config, device: torch.device) -> Generator[None, None, Replay]:
+        """The first entries of a part, as many as fit; yields while it loads."""
 
 
 class Env(Protocol):
@@ -99,6 +121,14 @@ class Learner(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
+class Trained(Learner, Protocol):
+    """A learner that makes its own gradient steps."""
+
+    @abstractmethod
+    def update(self, batch: Batch, hooks: Hooks = ...) -> Metrics:
+        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
+
+
 class Actor(Protocol):
     """It chooses actions."""
 
@@ -126,16 +156,12 @@ class TDCritic(Protocol):
         """
 
 
-class Agent(Learner, Actor, TDCritic, Protocol):
+class Agent(Trained, Actor, TDCritic, Protocol):
     """What online training needs."""
 
     batch_size: int
     warmup_env_steps: int
     update_period_env_steps: int
-
-    @abstractmethod
-    def update(self, batch: Transition, hooks: Hooks = ...) -> Metrics:
-        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
 
     @abstractmethod
     def end_env_step(self, env_step: int) -> None:

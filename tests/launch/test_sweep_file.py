@@ -18,6 +18,7 @@ from tests.helpers.composing import composed, planned
 
 COUNTS = {
     "demo_grid": 8,
+    "fig4": 2 * 2 * 5,
     "fig1": 4 * 17 * 5,
     "fig2": 2 * 5,
     "fig3": 6,
