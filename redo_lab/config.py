@@ -19,6 +19,10 @@ class ConfigError(ValueError):
     """A mistake in what the user asked for; the program ends with exit code 2 before any work starts."""
 
 
+class InputError(ConfigError):
+    """What a run is to read isn't there, or isn't what its settings say: a teacher, a data set."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """A hint naming the choice nearest to `word`, or all of them when none is near."""
     names = sorted(set(choices))
@@ -51,6 +55,7 @@ class ProgressConfig:
 class CheckpointConfig:
     """A checkpoint every `every_seconds`, the last `keep` of them on disk; without `replay` a resume isn't exact.
 
+    final_replay: that of a run's end has the replay, too, for other runs to learn from.
     A run whose owner on another machine gave no sign of life for `stale_seconds` may be taken over.
     """
 
@@ -58,10 +63,12 @@ class CheckpointConfig:
     keep: int
     replay: bool
     stale_seconds: float
+    final_replay: bool = False  # of runs that were begun before there was this choice
 
     def __post_init__(self) -> None:
         require(self.every_seconds > 0, f"checkpoint.every_seconds must be > 0, got {self.every_seconds}")
         require(self.keep >= 1, f"checkpoint.keep must be ≥ 1, got {self.keep}")
+        require(self.replay or not self.final_replay, "checkpoint.final_replay=true needs checkpoint.replay=true")
         require(self.stale_seconds > 0, f"checkpoint.stale_seconds must be > 0, got {self.stale_seconds}")
 
 
@@ -98,6 +105,7 @@ def register_resolvers() -> None:
 
     `${capped:1000}`: at most scale.at_most[unit]. `${scaled:1000}`: times scale.fraction_of[unit] or scale.fraction, at
     least 1 and capped. `${planned_updates:}`: the updates of the whole run, `${planned_updates:10}`: of a tenth of it.
+    `${from_study:NAME,VALUE,…}`: what the static method NAME of the study's class makes of the root and the values.
     """
 
     def capped(full: float, unit: str = "", *, _node_: Node, _root_: DictConfig) -> int:
@@ -111,7 +119,11 @@ def register_resolvers() -> None:
     def planned_updates(parts: int = 1, *, _root_: DictConfig) -> int:
         return max(1, int(target_of(_root_.study, "study").planned_updates(_root_)) // parts)
 
+    def from_study(name: str, *values: Any, _root_: DictConfig) -> Any:
+        return getattr(target_of(_root_.study, "study"), name)(_root_, *values)
+
     OmegaConf.register_new_resolver("capped", capped, replace=True)
+    OmegaConf.register_new_resolver("from_study", from_study, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)
     OmegaConf.register_new_resolver("planned_updates", planned_updates, replace=True)
 
@@ -130,6 +142,8 @@ def resolve(composed: DictConfig) -> dict[str, Any]:
             raise ConfigError(f"a value is missing: give {', '.join(f'{key}=…' for key in missing)}")
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
+        if isinstance(error.__cause__, ConfigError):
+            raise error.__cause__ from error
         raise ConfigError(_first_line(error)) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}

@@ -135,8 +135,8 @@ class Attempt:
         except NonFinite:
             self._save_for_inspection(study)
             raise
-        # The replay is not needed any more; the trained networks stay.
-        self.checkpointer.save(study, bulk=False)
+        # The trained networks stay; the replay is needed no more unless other runs are to learn from it.
+        self.checkpointer.save(study, bulk=self.config.checkpoint.final_replay)
         self.checkpointer.finish()
         return State.FINISHED
 
