@@ -85,6 +85,14 @@ class Learner(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
+class Trained(Learner, Protocol):
+    """A learner that makes its own gradient steps."""
+
+    @abstractmethod
+    def update(self, batch: Batch, hooks: Hooks = ...) -> Metrics:
+        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
+
+
 class Actor(Protocol):
     """It chooses actions."""
 
@@ -112,16 +120,12 @@ class TDCritic(Protocol):
         """
 
 
-class Agent(Learner, Actor, TDCritic, Protocol):
+class Agent(Trained, Actor, TDCritic, Protocol):
     """What online training needs."""
 
     batch_size: int
     warmup_env_steps: int
     update_period_env_steps: int
-
-    @abstractmethod
-    def update(self, batch: Transition, hooks: Hooks = ...) -> Metrics:
-        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
 
     @abstractmethod
     def end_env_step(self, env_step: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 EVALUATION_RETURN = "evaluation/return_mean"
 TRAINING_RETURN = "training/return"
+TRAIN_LOSS = "train/loss"
 TRAIN_ACCURACY = "evaluation/train_accuracy"
 TEST_ACCURACY = "evaluation/test_accuracy"
 DORMANT_TOTAL = "dormant/total_tau"

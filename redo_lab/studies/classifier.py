@@ -15,7 +15,7 @@ from redo_lab.networks.parts import initialise
 from redo_lab.networks.torso import Torso, TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
 from redo_lab.neurons.layers import HiddenLayer, Network, Reader
-from redo_lab.protocols import Learner
+from redo_lab.protocols import Trained
 from redo_lab.seeding import Seeds
 from redo_lab.types import Examples, Metrics
 
@@ -35,7 +35,7 @@ class Logits(nn.Module):
         return logits
 
 
-class Classifier(Learner):
+class Classifier(Trained):
     """Cross-entropy, minimised by SGD with momentum (Table 5, Sokar et al., 2023)."""
 
     @dataclass

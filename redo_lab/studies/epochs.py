@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redo_lab.protocols import Journal, Study
-from redo_lab.runs.names import TEST_ACCURACY, TRAIN_ACCURACY, dormant_percent
+from redo_lab.runs.names import TEST_ACCURACY, TRAIN_ACCURACY
 from redo_lab.studies.aftercare import Aftercare, Samplers
 from redo_lab.studies.classifier import Classifier
+from redo_lab.studies.gradient import GradientSteps, headline
 from redo_lab.types import Counters, Examples, LabelledImages, Progress
 
 EVALUATION_IMAGES = 250
@@ -92,6 +93,7 @@ class Epochs(Study):
         self.samplers = samplers
         self.aftercare = aftercare
         self.journal = journal
+        self.gradient = GradientSteps(learner, aftercare, journal, lengths.log_period_updates)
         self.counters = Counters()
         self.order: NDArray[np.int64] = np.arange(len(training))
         self.position = 0
@@ -119,9 +121,7 @@ class Epochs(Study):
 
     def headline(self) -> dict[str, float]:
         """The newest accuracy on the training set and total dormant %, as soon as there are any."""
-        latest = self.journal.latest
-        shown = {"accuracy %": latest.get(TRAIN_ACCURACY), "dormant %": dormant_percent(latest)}
-        return {name: value for name, value in shown.items() if value is not None}
+        return headline(self.journal.latest, "accuracy %", TRAIN_ACCURACY)
 
     def lose_bulk(self) -> None:
         """It has none."""
@@ -130,16 +130,12 @@ class Epochs(Study):
         if self.position == 0:
             self._begin_epoch()
         rows = self.order[self.position : self.position + self.learner.config.batch_size]
-        metrics = self.learner.update(self.training.batch(rows), self.aftercare.hooks)
         self.step_is_open = True
         self.position += len(rows)
-        self.counters.updates += 1
         if self.position == len(self.training):
             self.position = 0
             self.counters.env_steps += 1
-        if self.counters.updates % self.lengths.log_period_updates == 0:
-            self.journal.add(self.counters, {**metrics, **self.aftercare.hooks.penalties})
-        self.aftercare.measure(self.counters)
+        self.gradient.make(self.training.batch(rows), self.counters)
 
     def _begin_epoch(self) -> None:
         every, completed = self.lengths.shuffle_every_epochs, self.counters.env_steps

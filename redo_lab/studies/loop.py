@@ -11,10 +11,11 @@ import numpy as np
 from redo_lab.protocols import Agent, Env, Journal, Study
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.ring import Replay
-from redo_lab.runs.names import TRAINING_RETURN, dormant_percent
+from redo_lab.runs.names import TRAINING_RETURN
 from redo_lab.studies.aftercare import Aftercare, Samplers
 from redo_lab.studies.clock import UpdateClock
 from redo_lab.studies.evaluation import Evaluation
+from redo_lab.studies.gradient import GradientSteps, headline
 from redo_lab.types import Counters, Observation, Progress, Sampler
 
 EvaluationGames = Callable[[int], tuple[Env, np.random.Generator]]
@@ -63,6 +64,7 @@ class Loop(Study):
         self.evaluation = evaluation
         self.evaluation_games = evaluation_games
         self.journal = journal
+        self.gradient = GradientSteps(agent, aftercare, journal, lengths.log_period_updates)
         self.counters = Counters()
         self.obs: Observation | None = None
         self.evaluated_iterations = 0
@@ -95,9 +97,7 @@ class Loop(Study):
 
     def headline(self) -> dict[str, float]:
         """The newest training return and total dormant %, as soon as there are any."""
-        latest = self.journal.latest
-        shown = {"return": latest.get(TRAINING_RETURN), "dormant %": dormant_percent(latest)}
-        return {name: value for name, value in shown.items() if value is not None}
+        return headline(self.journal.latest, "return", TRAINING_RETURN)
 
     def lose_bulk(self) -> None:
         """The replay was not saved: as many transitions as a warm-up has come first, from the agent as it is."""
@@ -127,7 +127,7 @@ class Loop(Study):
         due = self.clock.due(self.counters.env_steps, self.counters.updates)
         held = self._evaluation_is_due()
         for _ in range(due):
-            self._update()
+            self.gradient.make(self.sample(self.agent.batch_size), self.counters)
             if not held:
                 self._intervene()
 
@@ -140,13 +140,6 @@ class Loop(Study):
             self.counters.episodes += 1
             self.journal.add(self.counters, {TRAINING_RETURN: step.game_return})
         return self._begin() if step.terminated or step.truncated else step.obs
-
-    def _update(self) -> None:
-        metrics = self.agent.update(self.sample(self.agent.batch_size), self.aftercare.hooks)
-        self.counters.updates += 1
-        if self.counters.updates % self.lengths.log_period_updates == 0:
-            self.journal.add(self.counters, {**metrics, **self.aftercare.hooks.penalties})
-        self.aftercare.measure(self.counters)
 
     def _evaluation_is_due(self) -> bool:
         iteration, within = divmod(self.counters.env_steps, self.lengths.iteration_env_steps)
