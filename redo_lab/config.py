@@ -142,11 +142,18 @@ def resolve(composed: DictConfig) -> dict[str, Any]:
             raise ConfigError(f"a value is missing: give {', '.join(f'{key}=…' for key in missing)}")
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
-        if isinstance(error.__cause__, ConfigError):
-            raise error.__cause__ from error
+        if (refusal := _refusal_in(error)) is not None:
+            raise refusal from None
         raise ConfigError(_first_line(error)) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def _refusal_in(error: BaseException | None) -> ConfigError | None:
+    """The refusal of one of our resolvers that OmegaConf has wrapped, if that is what `error` is."""
+    while error is not None and not isinstance(error, ConfigError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def run_config(plain: Mapping[str, Any]) -> tuple[RunConfig, Any]:

@@ -76,6 +76,9 @@ class Updates(Study):
             self._step()
             yield
 
+    def lose_bulk(self) -> None:
+        """It has none."""
+
     def _step(self) -> None:
         batch = self.sample(self.batch_size)
         self.counters.env_steps += self.lengths.env_steps_per_update
