@@ -76,9 +76,6 @@ class Updates(Study):
             self._step()
             yield
 
-    def lose_bulk(self) -> None:
-        """It has none."""
-
     def _step(self) -> None:
         batch = self.sample(self.batch_size)
         self.counters.env_steps += self.lengths.env_steps_per_update
@@ -99,6 +96,9 @@ class Updates(Study):
     def headline(self) -> dict[str, float]:
         """The newest loss and total dormant %, as soon as there are any."""
         return headline(self.journal.latest, "loss", TRAIN_LOSS)
+
+    def lose_bulk(self) -> None:
+        """It has none."""
 
     def state_dict(self) -> dict[str, Any]:
         """All that changes while training, valid whenever `steps` has yielded."""
