@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
 from redo_lab import load_agent
+from redo_lab.analysis.bootstrap import Resampling
+from redo_lab.analysis.figures.base import Source
+from redo_lab.analysis.recipes import read
+from redo_lab.analysis.score_table import collect
 from redo_lab.commands.sweep import SWEEPS
 from redo_lab.commands.train import main
 from redo_lab.config import ConfigError
@@ -21,6 +26,7 @@ from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.plan import CheckedRun
 from redo_lab.runs import status
 from redo_lab.runs.status import State
+from redo_lab.runs.table import load
 from redo_lab.seeding import Seeds
 from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.regressor import Regression, Regressor
@@ -28,7 +34,7 @@ from redo_lab.studies.updates import Updates
 from tests.attempt.test_resume import Died, dying_at, final_state, same
 from tests.helpers.composing import composed, planned
 from tests.helpers.methods import REGULARISERS, WITH_CLASS
-from tests.helpers.teachers import changed, teacher
+from tests.helpers.teachers import changed, stand_ins, teacher
 from tests.studies.test_loop import Noted
 
 CPU = torch.device("cpu")
@@ -73,8 +79,15 @@ def values_of(directory: Path, obs: Tensor) -> Tensor:
     return values.detach()
 
 
-def test_the_whole_config_is_the_paper_s(root: Path) -> None:
-    plain = composed("study=distill", "scale=smoke", "+scale.at_most={}", f"root={root}")[0]
+def test_the_whole_config_is_the_paper_s(tmp_path: Path) -> None:
+    stand_ins(tmp_path)
+    plain = composed("study=distill", "recycler=[redo,reset]", f"root={tmp_path}")[0]
+    assert plain["training"] == {"updates": 50_000, "log_period_updates": 100}
+    assert plain["network"] == composed("agent=dqn")[0]["network"]
+    assert plain["student"] == {"folder": None, "run": None}
+    assert plain["probes"]["dormancy"]["period_updates"] == 100
+    assert (plain["recyclers"]["redo"]["period_updates"], plain["recyclers"]["redo"]["threshold"]) == (1000, 0.1)
+    assert plain["recyclers"]["reset"]["period_updates"] == 10_000
     assert plain["learner"] == {
         "_target_": "redo_lab.studies.regressor.Regressor",
         "learning_rate": 6.25e-5,
@@ -320,3 +333,28 @@ def test_figure_8_fits_both_students_to_the_teachers_of_its_seed(root: Path) -> 
     assert [plain["teacher"]["run"] for plain in both] == [run_of(root, "0.25").name] * 2
     assert [plain["student"]["run"] for plain in both] == [None, run_of(root, "1").name]
     assert SweepFile.read(SWEEPS / "fig8.yaml").grid["seed"] == "range(5)"
+
+
+def test_figure_8_draws_the_loss_beside_the_dormant_neurons_a_curve_for_each_student(
+    root: Path, tmp_path: Path
+) -> None:
+    for student, seed in itertools.product(("random", "pretrained"), ("0", "1")):
+        words = [f"student={student}", f"seed={seed}", "probe=dormancy", f"root={tmp_path}"]
+        words += [f"student.folder={run_of(root, '1')}"] * (student == "pretrained")
+        assert main([*TINY, teaching(root), "logger=none", "threads=1", *words]) == 0
+    table = load([tmp_path])
+    recipe = read("fig8")
+    drawing = recipe.kind.draw(Source(collect(table, recipe.by), table, Resampling(20, 0)))
+    loss, dormant = drawing.figure.axes
+    assert (loss.get_ylabel(), loss.get_yscale(), loss.get_xlabel()) == ("loss", "log", "updates")
+    assert (dormant.get_ylabel(), dormant.get_yscale()) == ("dormant (%), τ = 0", "linear")
+    assert dormant.get_xlabel() == "updates"
+    assert loss.get_position().y0 == pytest.approx(dormant.get_position().y0)
+    assert set(drawing.data["method"]) == {"random", "pretrained"}
+    assert set(drawing.data["metric"]) == {"train/loss", "dormant/total_tau0"}
+    drawn = drawing.data.filter((pl.col("metric") == "train/loss") & (pl.col("method") == "random"))
+    random = table.runs.filter(pl.col("student") == "random").select("directory")
+    logged = table.values(["train/loss"]).join(random, on="directory")
+    assert drawn["updates"].to_list() == [2, 4, 6, 8]
+    for updates, value in drawn.select("updates", "value").iter_rows():
+        assert value == pytest.approx(logged.filter(pl.col("updates") == updates)["value"].mean())

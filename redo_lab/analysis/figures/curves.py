@@ -40,8 +40,9 @@ class Curves:
         """metrics: names or patterns; clock: env_steps or updates; columns: panels side by side.
 
         per_game: a panel for each game (if several metrics: only of up to `columns` games, else they are pooled).
-        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name.
-        unless_zero: moments at which this metric is 0 in some run are left out.
+        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name, as it is
+        where the label has {tau} and the metric none. unless_zero: moments at which this metric is 0 in some run are
+        left out. percent: of all metrics but the `logarithmic` ones, whose axis is.
         """
 
         width: Width
@@ -54,6 +55,7 @@ class Curves:
         y_label: str | None
         percent: bool
         unless_zero: str | None
+        logarithmic: list[str] | None = None
 
         def __post_init__(self) -> None:
             require(self.clock in CLOCKS, f"clock must be one of {', '.join(CLOCKS)}, got {self.clock}")
@@ -71,7 +73,8 @@ class Curves:
         rows = self._rows(source, names)
         by_panel = {panel: self._curves(source, rows, panel) for panel in panels}
         look = looks(score_table.methods)
-        across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
+        one_row = len(names) == 1 or len(panels) == len(names)
+        across = min(config.columns, len(panels)) if one_row else len(panels) // len(names)
         down = math.ceil(len(panels) / across)
         with mpl.rc_context(STYLE):
             figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
@@ -80,7 +83,9 @@ class Curves:
                 _panel(axes, by_panel[panel], look)
                 # Rows of different metrics show the same games below one another.
                 axes.set_title(panel.title if len(names) == 1 or at < across else "")
-                if config.percent:
+                if panel.metric in (config.logarithmic or ()):
+                    plain_axes(axes, logarithmic=True)
+                elif config.percent:
                     axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
             _labels(figure, grid, panels, _clock_name(score_table, config.clock))
             legend(figure, look)
@@ -101,9 +106,9 @@ class Curves:
     def _label(self, score_table: ScoreTable, name: str) -> str:
         if self.config.normalised:
             return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{score_table.normalisation.label}"
-        if self.config.y_label is None:
-            return shortened(name.rpartition("/")[2].replace("_", " "))
         stem, tau, value = name.rpartition("_tau")
+        if self.config.y_label is None or ("{tau}" in self.config.y_label and not tau):
+            return shortened(name.rpartition("/")[2].replace("_", " "))
         return self.config.y_label.format(
             group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else ""
         )
@@ -182,7 +187,7 @@ def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Pan
         if at >= len(panels):
             axes.set_visible(False)
             continue
-        if at % across == 0 and not one_label:
+        if (at % across == 0 or panels[at].y_label != panels[at - 1].y_label) and not one_label:
             axes.set_ylabel(panels[at].y_label)
         if at + across >= len(panels):
             axes.set_xlabel(clock)
