@@ -20,6 +20,7 @@ VERBS = {
     "errors": ("redo_lab.commands.errors", "why runs failed, each reason once"),
     "runs": ("redo_lab.commands.runs", "the table of runs: choose, show, export as CSV or Parquet"),
     "diff": ("redo_lab.commands.diff", "in what two runs differ: settings, code, metrics and from where on"),
+    "export-replay": ("redo_lab.commands.export_replay", "write a run's replay as a data set to learn from offline"),
     "figure": ("redo_lab.commands.figure", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
     "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
     "aggregate": ("redo_lab.commands.aggregate", "aggregate finished runs: IQM with confidence intervals, figures"),

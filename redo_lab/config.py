@@ -185,6 +185,21 @@ def parse(node: Mapping[str, Any], path: str) -> Any:
     return _merge(schema, {key: value for key, value in node.items() if key != "_target_"}, path)
 
 
+def fill(schema: type[T], node: Mapping[str, Any], path: str, study: str) -> T:
+    """`schema` filled from a node that has no class, of a group whose options are of several studies.
+
+    ConfigError where `node` is an option of another study than `study`, or its settings are wrong.
+    """
+    known = [field.name for field in fields(schema)]  # type: ignore[arg-type]
+    if strange := sorted(set(node) - set(known)):
+        raise ConfigError(
+            f"{path}: {study} has no {path}.{strange[0]}, but {', '.join(known)}: that option of '{path}' is for "
+            "another kind of study"
+        )
+    filled: T = _merge(schema, dict(node), path)
+    return filled
+
+
 @dataclass(frozen=True)
 class Part(Generic[T]):
     """A class that a node of the config names and its checked settings: all that building it needs from the config."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from redo_lab.types import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from redo_lab.neurons.hooks import Hooks
     from redo_lab.neurons.layers import HiddenLayer, Network
+    from redo_lab.replay.ring import Replay
     from redo_lab.runs.bulk import Bulk
 
 
@@ -44,6 +45,27 @@ class Data(Protocol):
     @abstractmethod
     def load(self) -> tuple[LabelledImages, LabelledImages]:
         """The training and the test set, always the same."""
+
+
+class Recording(Protocol):
+    """A replay that was recorded, in parts of which one at a time is in memory.
+
+    Its class is built with `game`, `spec` and `clip_rewards`. Its `Config` has `part_updates`: so many updates are made
+    on a part before the next one is loaded.
+    """
+
+    @classmethod
+    @abstractmethod
+    def check_machine(cls, config: Any, *, game: str, spec: EnvSpec) -> int:
+        """The most entries of a part; raises ConfigError if this machine has no such recording of such frames."""
+
+    @abstractmethod
+    def parts(self) -> Sequence[int]:
+        """The numbers of all parts that are learned from."""
+
+    @abstractmethod
+    def load(self, part: int, config: Replay.Config, device: torch.device) -> Generator[None, None, Replay]:
+        """The first entries of a part, as many as fit; yields while it loads."""
 
 
 class Env(Protocol):

@@ -113,7 +113,7 @@ class Replay:
 
     def sample(self, batch_size: int, generator: np.random.Generator) -> Transition:
         """A batch of its own memory, drawn uniformly with replacement from the valid starts; ValueError if none is."""
-        return self.transitions(self._draw(batch_size, generator))
+        return self.transitions(self.draw(batch_size, generator))
 
     def valid_starts(self) -> NDArray[np.int64]:
         """The numbers of all entries a sample may start from, ascending: the n steps from there (fewer at an episode's
@@ -133,7 +133,8 @@ class Replay:
         valid: NDArray[np.bool_] = (self.ends[slots] == NOT_FINAL) & (self.history[slots] <= entries - self.oldest)
         return valid
 
-    def _draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    def draw(self, batch_size: int, generator: np.random.Generator) -> NDArray[np.int64]:
+        """The numbers of the entries that `sample` would start from."""
         starts = np.empty(0, dtype=np.int64)
         for _ in range(MAX_DRAWS if self.oldest < self._stop else 0):
             candidates = generator.integers(self.oldest, self._stop, batch_size - len(starts))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from redo_lab.config import Part, part, require
 from redo_lab.envs.guard import Guard
 from redo_lab.networks.torso import Torso
 from redo_lab.protocols import Agent, Env, Journal
+from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
+from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
@@ -23,9 +27,6 @@ from redo_lab.studies.clock import UpdateClock, exact_ratio
 from redo_lab.studies.evaluation import Evaluation
 from redo_lab.studies.loop import Lengths, Loop
 from redo_lab.types import EnvSpec
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass
@@ -132,6 +133,13 @@ class Online(Blueprint):
     def evaluation_env(self, seed: int) -> Env:
         """An environment to evaluate in, which `seed` determines."""
         return self.env.build(seed=seed, training=False)
+
+    def kept_replay(self, state: Mapping[str, Any], folder: Path, files: Sequence[PartFile]) -> Replay:
+        """The replay that a checkpoint of such a run has, of `state` and `files`; ValueError if they aren't whole."""
+        replay: Replay = self.replay.build(spec=self.spec, device=torch.device("cpu"))
+        replay.load_state_dict(state["replay"])
+        ReplayBulk(replay).load(folder, files)
+        return replay
 
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Loop:
         """The loop of a run, every part built and seeded."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redo_lab.config import Part, part, require
+from redo_lab.config import Part, fill, part, require
 from redo_lab.networks.torso import Torso
 from redo_lab.protocols import Data, Journal
 from redo_lab.runs.names import TRAIN_ACCURACY
@@ -53,7 +53,7 @@ class Supervised(Blueprint):
 
         training: TrainingConfig
         data: dict[str, Any]
-        targets: TargetsConfig
+        targets: dict[str, Any]
         network: dict[str, Any]
         learner: dict[str, Any]
         recyclers: dict[str, Any]
@@ -67,7 +67,7 @@ class Supervised(Blueprint):
 
     def __init__(self, config: Config) -> None:
         self.training = config.training
-        self.targets = config.targets
+        self.targets = fill(TargetsConfig, config.targets, "targets", "study=supervised")
         self.total = config.training.epochs
         self.data: Part[Data] = part(config.data, "data", Data)
         self.network: Part[Torso] = part(config.network, "network", Torso)
@@ -84,6 +84,7 @@ class Supervised(Blueprint):
     @staticmethod
     def planned_updates(root: Mapping[str, Any]) -> int:
         """A step for each batch of each epoch."""
+        require("samples" in root["data"], "study=supervised takes labelled images: data=digits or data=cifar10")
         return int(root["training"]["epochs"] * math.ceil(root["data"]["samples"] / root["learner"]["batch_size"]))
 
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any
 
 from redo_lab.protocols import Journal, Study, Trained
@@ -22,7 +23,7 @@ class Lengths:
 
     updates: int
     log_period_updates: int
-    env_steps_per_update: int = 1
+    env_steps_per_update: int | Fraction = 1
 
 
 def nothing_to_load(_: int) -> Iterator[None]:
@@ -50,7 +51,7 @@ class Updates(Study):
         loading: Loading = nothing_to_load,
         end_env_step: Callable[[int], None] | None = None,
     ) -> None:
-        """end_env_step: called last in each step with the agent steps that the updates stand for: a target network."""
+        """end_env_step: called last in each step with each agent step that it stands for, as a target network needs."""
         self.lengths = lengths
         self.learner = learner
         self.batch_size = batch_size
@@ -78,12 +79,14 @@ class Updates(Study):
 
     def _step(self) -> None:
         batch = self.sample(self.batch_size)
-        self.counters.env_steps += self.lengths.env_steps_per_update
+        before = self.counters.env_steps
+        self.counters.env_steps = int((self.counters.updates + 1) * self.lengths.env_steps_per_update)
         self.gradient.make(batch, self.counters)
         if self.counters.updates < self.lengths.updates:
             self.aftercare.intervene(self.counters)
         if self.end_env_step is not None:
-            self.end_env_step(self.counters.env_steps)
+            for env_step in range(before + 1, self.counters.env_steps + 1):
+                self.end_env_step(env_step)
 
     def progress(self) -> Progress:
         """Updates made, of all; the phase is training or loading."""

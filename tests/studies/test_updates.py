@@ -58,7 +58,8 @@ def test_probes_come_before_interventions_and_none_acts_on_the_last_update(monke
     monkeypatch.setattr(study.aftercare, "measure", lambda counters: events.append(("measure", counters.updates)))
     monkeypatch.setattr(study.aftercare, "intervene", lambda counters: events.append(("intervene", counters.updates)))
     run(study)
-    assert events == [("measure", 1), ("intervene", 1), ("target", 4), ("measure", 2), ("target", 8)]
+    targets = [("target", env_step) for env_step in range(1, 9)]
+    assert events == [("measure", 1), ("intervene", 1), *targets[:4], ("measure", 2), *targets[4:]]
 
 
 def test_it_yields_after_each_update_and_logs_every_third() -> None:
