@@ -13,7 +13,6 @@ from redo_lab.agents.value import ValueAgent
 from redo_lab.config import ConfigError, InputError, run_config
 from redo_lab.networks.q_network import QNetwork
 from redo_lab.protocols import Agent
-from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.ring import Replay
 from redo_lab.runs import about, provenance, status
 from redo_lab.runs.about import About
@@ -137,11 +136,9 @@ class TrainedRun:
 
     def replay(self, device: torch.device) -> Replay:
         """Its replay at its end; ValueError names a file that isn't whole."""
-        replay: Replay = self.study.replay.build(spec=self.study.spec, device=device)
         saved = saved_state(self.directory, self.end.number, torch.device("cpu"))
-        replay.load_state_dict(saved.state["replay"])
-        ReplayBulk(replay).load(self.directory / "checkpoint" / "replay", saved.manifest.segments)
-        return replay
+        folder = self.directory / "checkpoint" / "replay"
+        return self.study.kept_replay(saved.state, folder, saved.manifest.segments, device)
 
 
 def run_id(folder: str, path: str) -> str:
