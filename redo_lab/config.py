@@ -19,6 +19,10 @@ class ConfigError(ValueError):
     """A mistake in what the user asked for; the program ends with exit code 2 before any work starts."""
 
 
+class InputError(ConfigError):
+    """What a run is to read isn't there, or isn't what its settings say: a teacher, a data set."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """A hint naming the choice nearest to `word`, or all of them when none is near."""
     names = sorted(set(choices))
@@ -101,6 +105,7 @@ def register_resolvers() -> None:
 
     `${capped:1000}`: at most scale.at_most[unit]. `${scaled:1000}`: times scale.fraction_of[unit] or scale.fraction, at
     least 1 and capped. `${planned_updates:}`: the updates of the whole run, `${planned_updates:10}`: of a tenth of it.
+    `${from_study:NAME,VALUE,…}`: what the static method NAME of the study's class makes of the root and the values.
     """
 
     def capped(full: float, unit: str = "", *, _node_: Node, _root_: DictConfig) -> int:
@@ -114,7 +119,11 @@ def register_resolvers() -> None:
     def planned_updates(parts: int = 1, *, _root_: DictConfig) -> int:
         return max(1, int(target_of(_root_.study, "study").planned_updates(_root_)) // parts)
 
+    def from_study(name: str, *values: Any, _root_: DictConfig) -> Any:
+        return getattr(target_of(_root_.study, "study"), name)(_root_, *values)
+
     OmegaConf.register_new_resolver("capped", capped, replace=True)
+    OmegaConf.register_new_resolver("from_study", from_study, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)
     OmegaConf.register_new_resolver("planned_updates", planned_updates, replace=True)
 
@@ -133,9 +142,18 @@ def resolve(composed: DictConfig) -> dict[str, Any]:
             raise ConfigError(f"a value is missing: give {', '.join(f'{key}=…' for key in missing)}")
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
+        if (refusal := _refusal_in(error)) is not None:
+            raise refusal from None
         raise ConfigError(_first_line(error)) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def _refusal_in(error: BaseException | None) -> ConfigError | None:
+    """The refusal of one of our resolvers that OmegaConf has wrapped, if that is what `error` is."""
+    while error is not None and not isinstance(error, ConfigError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def run_config(plain: Mapping[str, Any]) -> tuple[RunConfig, Any]:

@@ -9,16 +9,14 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
 
-from redo_lab.config import ConfigError, Part, RunConfig, part, require, run_config
+from redo_lab.config import ConfigError, InputError, Part, RunConfig, part, require, run_config
 from redo_lab.options import check_targets
 from redo_lab.protocols import Logger
 from redo_lab.runs import identity, provenance, status
 from redo_lab.runs.place import check_place, set_aside
-from redo_lab.runs.reading import regular_bytes
 from redo_lab.runs.status import State
+from redo_lab.runs.stored import of_another_version
 from redo_lab.studies.blueprint import Blueprint
 
 COMMON_AXES = ("scale", "seed")
@@ -80,40 +78,17 @@ class Plan:
         provenance.prepare(self.directory, OmegaConf.to_yaml(OmegaConf.create(dict(self.plain))), self.run)
 
 
-def stored_config(path: Path) -> dict[str, Any]:
-    """The config that lies in a run's directory as `path`, whoever wrote it; nothing that it names is imported.
+def stored_run(config: Mapping[str, Any], directory: Path) -> CheckedRun:
+    """The run that `config`, which lies in `directory`, describes; ConfigError if another redo_lab began it.
 
-    ConfigError: there is none that can be read, it names a class of a package that the user has not named, or an older
-    redo_lab wrote it.
+    InputError if what it reads has gone or changed.
     """
     try:
-        plain = OmegaConf.to_container(OmegaConf.create(regular_bytes(path).decode()))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path.parent} holds no run: there is no {path.name} in it") from error
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
-    require(isinstance(plain, dict), f"{path} must hold a config, got {plain!r:.40}")
-    assert isinstance(plain, dict)
-    config = {str(key): value for key, value in plain.items()}
-    check_targets(config)
-    if "study" not in config:
-        raise _of_another_version(path.parent, "its config has no study")
-    return config
-
-
-def stored_run(config: Mapping[str, Any], directory: Path) -> CheckedRun:
-    """The run that `config`, which lies in `directory`, describes; ConfigError if another redo_lab began it."""
-    try:
         return CheckedRun.of(config)
+    except InputError:
+        raise
     except ConfigError as error:
-        raise _of_another_version(directory, str(error)) from error
-
-
-def _of_another_version(directory: Path, why: str) -> ConfigError:
-    return ConfigError(
-        f"{directory} was begun by another version of redo_lab, probably an older one, and can't be carried on by this "
-        f"one ({why}); what it has measured stays readable, and the words that began it with force=true start it anew"
-    )
+        raise of_another_version(directory, str(error)) from error
 
 
 def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = True) -> Plan:

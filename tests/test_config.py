@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from redo_lab.options import files, groups
 from redo_lab.plan import CheckedRun
 from tests.helpers.composing import composed, planned
+from tests.helpers.teachers import stand_ins
 
 
 def test_the_default_is_the_paper_s_default_setting() -> None:
@@ -95,6 +98,7 @@ GOES_WITH = {
     **dict.fromkeys(
         ("data=dqn_replay", *(f"targets={kind}" for kind in ("moving", "random", "frozen"))), "study=offline"
     ),
+    **{f"student={option}": "study=distill" for option in files("student")},
     "agent=sac": "env=mujoco/hopper",
     "agent=sac_upstream": "env=mujoco/hopper",
 }
@@ -102,9 +106,12 @@ EVERY_OPTION = [(group, option) for group in groups() for option in files(group)
 
 
 @pytest.mark.parametrize(("group", "option"), EVERY_OPTION)
-def test_every_option_composes_and_passes_every_check(group: str, option: str) -> None:
+def test_every_option_composes_and_passes_every_check(group: str, option: str, tmp_path: Path) -> None:
     word = f"{group}={option}"
     overrides = [GOES_WITH[word], word] if word in GOES_WITH else [word]
+    if "study=distill" in overrides:
+        stand_ins(tmp_path)
+        overrides.append(f"root={tmp_path}")
     if group == "env" and "/" not in option:
         overrides.append(f"env.game={A_GAME[option]}")
     assert CheckedRun.of(composed(*overrides)[0]).study.total >= 1

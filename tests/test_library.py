@@ -175,3 +175,23 @@ def test_a_notebook_completes_the_public_names() -> None:
     assert {"load_run", "load_agent", "dormancy", "recycle", "declare"} <= set(dir(redo_lab))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = redo_lab.nothing
+
+
+def test_the_agent_of_a_run_that_this_version_does_not_understand_is_refused_as_its_resuming_is(
+    directory: Path, tmp_path: Path
+) -> None:
+    other = copied(directory, tmp_path / "other", "run.json", "config.yaml")
+    config = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(config.replace("n_step: 1", "n_steps: 1"))
+    with pytest.raises(ConfigError, match=r"begun by another version of redo_lab.*unknown key 'agent\.n_steps'"):
+        load_agent(other)
+    (other / "config.yaml").write_text(config.replace("redo_lab.agents.value.ValueAgent", "not_installed.Agent"))
+    with pytest.raises(ConfigError, match=r"agent: not_installed\.Agent is of no package that you have named"):
+        load_agent(other)
+    (other / "config.yaml").write_text("seed: 0")
+    with pytest.raises(ConfigError, match="its config has no study"):
+        load_agent(other)
+    # An attempt with other settings counts: it is the newest.
+    (other / "config.next.yaml").write_text("seed: ${")
+    with pytest.raises(ConfigError, match=r"config\.next\.yaml can't be read"):
+        load_agent(other)

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from redo_lab.attempt.state_bytes import StateError, decode, encode
 from redo_lab.config import CheckpointConfig
 from redo_lab.protocols import Study
 from redo_lab.runs.bulk import OverwrittenError, PartFile, Snapshot
 from redo_lab.runs.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from redo_lab.runs.record import Offsets
+from redo_lab.state_bytes import StateError, decode, encode
 
 LOG = logging.getLogger("redo_lab")
 

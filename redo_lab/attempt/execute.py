@@ -14,12 +14,13 @@ import torch
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.config import ConfigError
-from redo_lab.plan import stored_config, stored_run
+from redo_lab.plan import stored_run
 from redo_lab.runs import about, provenance
 from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.reading import read_object
 from redo_lab.runs.status import State
+from redo_lab.runs.stored import stored_config
 from redo_lab.seeding import Seeds
 
 LOG = logging.getLogger("redo_lab")

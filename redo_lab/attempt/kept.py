@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from redo_lab.attempt.state_bytes import StateError, decode
 from redo_lab.config import ConfigError
-from redo_lab.plan import stored_config, stored_run
+from redo_lab.plan import stored_run
 from redo_lab.runs import provenance
-from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.runs.manifest import Manifest, manifests
+from redo_lab.runs.stored import stored_config
 from redo_lab.studies.online import Online
+from redo_lab.studies.trained import saved_state
 
 if TYPE_CHECKING:
     from redo_lab.replay.ring import Replay
@@ -38,23 +37,15 @@ def kept_replay(directory: Path) -> KeptReplay:
         raise ConfigError(
             f"{directory} is a run of {type(study).__name__.lower()}, and only one of study=online has a replay"
         )
-    checkpoints = Checkpoints(directory / "checkpoint")
-    present = {number: one for number, one in manifests(checkpoints.folder).items() if isinstance(one, Manifest)}
+    folder, cpu = directory / "checkpoint", torch.device("cpu")
+    present = {number: one for number, one in manifests(folder).items() if isinstance(one, Manifest)}
     with_replay = [number for number, one in present.items() if one.segments]
     if not with_replay:
         raise ConfigError(
             f"{directory}: {'its checkpoints have no replay' if present else 'it has no checkpoint'}: a run keeps the "
             "one it ends with if it is trained with checkpoint.final_replay=true"
         )
-    manifest, state = _state(checkpoints, max(with_replay))
-    replay = study.kept_replay(state, checkpoints.bulk_folder, manifest.segments)
+    saved = saved_state(directory, max(with_replay), cpu)
+    replay = study.kept_replay(saved.state, folder / "replay", saved.manifest.segments, cpu)
     newest = present[max(present)].facts["env_steps"]
-    return KeptReplay(replay, study.env.config.game_id, manifest.facts["env_steps"], newest)
-
-
-def _state(checkpoints: Checkpoints, number: int) -> tuple[Manifest, Mapping[str, Any]]:
-    try:
-        manifest, content = checkpoints.state(number)
-        return manifest, decode(content, torch.device("cpu"))
-    except (CheckpointError, StateError) as error:
-        raise ValueError(f"{checkpoints.folder}: {error}") from error
+    return KeptReplay(replay, study.env.config.game_id, saved.manifest.facts["env_steps"], newest)

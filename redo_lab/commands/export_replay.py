@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from redo_lab.analysis.diff import run_named
+    from redo_lab.runs.table import run_named
     from redo_lab.attempt.kept import kept_replay
     from redo_lab.replay.export import write
 

@@ -82,8 +82,8 @@ def _refuse_foreign(sweeps: Iterable[Sweep]) -> None:
 
 def _can_go_on(row: Row) -> bool:
     """Whether an attempt at the run would get beyond its config, which may be somebody else's; if not, it says why."""
-    from redo_lab.plan import stored_config
     from redo_lab.runs.provenance import config_path
+    from redo_lab.runs.stored import stored_config
 
     try:
         stored_config(config_path(Path(row.directory)))

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 from redo_lab.attempt.execute import device_of
-from redo_lab.attempt.state_bytes import StateError, decode
 from redo_lab.config import ConfigError, require
 from redo_lab.library.run import load_run
-from redo_lab.plan import CheckedRun
+from redo_lab.plan import CheckedRun, stored_run
 from redo_lab.protocols import Agent, Env, Rendered
-from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
+from redo_lab.runs import provenance
+from redo_lab.runs.stored import stored_config
 from redo_lab.seeding import Seeds
 from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.online import Online
+from redo_lab.studies.trained import load_into, saved_state
 
 T = TypeVar("T")
 
@@ -70,34 +71,21 @@ def load_agent(directory: str | Path, *, checkpoint: int | None = None, device: 
     The run may be unfinished. ValueError where there is no such run or checkpoint. Only classes of redo_lab and of the
     packages that your own conf folders name are imported, and what the checkpoint holds is data.
     """
-    run = load_run(directory)
-    checked = CheckedRun.of({**run.config, "device": device})
+    directory = load_run(directory).directory
+    config = stored_config(provenance.config_path(directory))
+    stored_run(config, directory)
+    checked = CheckedRun.of({**config, "device": device})
     study = checked.study
     if not isinstance(study, Online):
-        raise ConfigError(f"{run.directory}: load_agent takes a run of study=online, this one's is a {_name(study)}")
+        raise ConfigError(f"{directory}: load_agent takes a run of study=online, this one's is a {_name(study)}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")
     place = device_of(device)
-    facts, state = _saved(run.directory, checkpoint, place)
+    saved = saved_state(directory, checkpoint, place)
     agent = study.build_agent(Seeds(checked.config.seed), place)
-    try:
-        agent.load_state_dict(state["agent"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{run.directory}: the checkpoint holds no state of such an agent: {error}") from error
+    load_into(agent, saved.state, directory)
+    facts = saved.manifest.facts
     return LoadedAgent(agent, facts["env_steps"], facts["updates"], study)
-
-
-def _saved(directory: Path, number: int | None, device: torch.device) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The facts of the checkpoint and the study's state."""
-    folder = directory / "checkpoint"
-    try:
-        manifest, content = Checkpoints(folder).state(number)
-        state = decode(content, device)
-    except (CheckpointError, StateError) as error:
-        raise ValueError(str(error) if str(error).startswith(str(folder)) else f"{folder}: {error}") from error
-    if not isinstance(state, dict):
-        raise ValueError(f"{folder}: the state of checkpoint {manifest.number} is no state of a study")
-    return manifest.facts, state
 
 
 def _outcome(steps: Generator[None, None, T]) -> T:

@@ -135,9 +135,11 @@ class Online(Blueprint):
         """An environment to evaluate in, which `seed` determines."""
         return self.env.build(seed=seed, training=False)
 
-    def kept_replay(self, state: Mapping[str, Any], folder: Path, files: Sequence[PartFile]) -> Replay:
+    def kept_replay(
+        self, state: Mapping[str, Any], folder: Path, files: Sequence[PartFile], device: torch.device
+    ) -> Replay:
         """The replay that a checkpoint of such a run has, of `state` and `files`; ValueError if they aren't whole."""
-        replay: Replay = self.replay.build(spec=self.spec, device=torch.device("cpu"))
+        replay: Replay = self.replay.build(spec=self.spec, device=device)
         replay.load_state_dict(state["replay"])
         ReplayBulk(replay).load(folder, files)
         return replay

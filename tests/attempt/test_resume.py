@@ -17,11 +17,11 @@ import torch
 
 from redo_lab.attempt import session
 from redo_lab.attempt.reporter import Reporter
-from redo_lab.attempt.state_bytes import decode
 from redo_lab.commands.train import main
 from redo_lab.runs import provenance, status
 from redo_lab.runs.final_metrics import final_metrics_problem
 from redo_lab.runs.status import State
+from redo_lab.state_bytes import decode
 from redo_lab.types import Counters
 
 COMMON = ["scale=smoke", "training.iterations=2", "logger=none", "threads=1", "checkpoint.every_seconds=0.05"]

@@ -26,6 +26,8 @@ COUNTS = {
     "fig5": 2 * 5,
     "fig6": 2 * 2 * 5,
     "fig7": 4 * 5,
+    "fig8": 10,
+    "fig8_teachers": 10,
     "fig9": 2 * 5,
     "fig10": 3 * (4 * 2 * 17 * 5) + 4 * 2 * 26 * 10,
     "fig10_dqn": 4 * 2 * 17 * 5,
@@ -180,11 +182,13 @@ def test_the_games_of_every_sweep_are_known() -> None:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_value_of_the_shipped_sweeps_and_the_ends_of_each_work(scale: str) -> None:
+def test_every_value_of_the_shipped_sweeps_and_the_ends_of_each_work(scale: str, tmp_path: Path) -> None:
     """Each word of a file, of games one a suite; jobs that sweeps share are composed once."""
+    stand_ins(tmp_path, f"scale={scale}")
+    words_of_all = ["logger=none", f"scale={scale}", f"root={tmp_path}"]
     tried: set[str] = set()
     for name in sweep.names():
-        jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs(["logger=none", f"scale={scale}"], values)
+        jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs(words_of_all, values)
         for at, job in enumerate(jobs):
             words = {word.partition("/")[0] for word in job if not word.startswith("seed=")}
             kind = " ".join(sorted(words))

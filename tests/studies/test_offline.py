@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from redo_lab.attempt.state_bytes import decode, encode
 from redo_lab.commands.sweep import SWEEPS
 from redo_lab.commands.train import main
 from redo_lab.config import ConfigError
@@ -20,6 +19,7 @@ from redo_lab.plan import CheckedRun
 from redo_lab.replay import export
 from redo_lab.replay.ring import Replay
 from redo_lab.seeding import Seeds
+from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.fixed_memory import FixedMemory
 from redo_lab.studies.updates import Updates
 from redo_lab.types import Discrete, EnvSpec

@@ -17,7 +17,6 @@ from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.base import Source
 from redo_lab.analysis.recipes import read
 from redo_lab.analysis.score_table import collect
-from redo_lab.attempt.state_bytes import decode, encode
 from redo_lab.commands.sweep import SWEEPS
 from redo_lab.commands.train import main
 from redo_lab.launch.sweep_file import SweepFile
@@ -27,6 +26,7 @@ from redo_lab.runs.names import TEST_ACCURACY, TRAIN_ACCURACY
 from redo_lab.runs.status import State
 from redo_lab.runs.table import load
 from redo_lab.seeding import Seeds
+from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.epochs import Epochs
 from tests.attempt.test_resume import Died, dying_at, final_state, same
 from tests.helpers.composing import composed, planned

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from redo_lab.attempt.state_bytes import decode, encode
 from redo_lab.plan import CheckedRun
 from redo_lab.seeding import Seeds
+from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.aftercare import Samplers
 from redo_lab.studies.epochs import ExampleSet
 from redo_lab.studies.supervised import Supervised

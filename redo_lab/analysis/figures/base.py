@@ -15,7 +15,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.looks import CAPTION_POINTS, COLUMN_INCHES, FONT_POINTS, PAGE_INCHES, STYLE, Look
@@ -183,12 +183,16 @@ def legend(figure: Figure, look: Mapping[str, Look]) -> None:
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2)
 
 
-def plain_axes(axes: Axes) -> None:
-    """Few ticks, large numbers as 10k or 2M, a grid to read values off."""
+def plain_axes(axes: Axes, *, logarithmic: bool = False) -> None:
+    """Few ticks, large numbers as 10k or 2M, a grid to read values off; logarithmic: values go up by factors."""
     axes.grid(axis="y")
     axes.margins(x=0.02)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.yaxis.set_major_locator(MaxNLocator(4))
+    if logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.xaxis.set_major_formatter(_short)
     axes.yaxis.set_major_formatter(_short)
 

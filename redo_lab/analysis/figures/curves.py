@@ -51,8 +51,9 @@ class Curves:
         """metrics: names or patterns; clock: env_steps or updates; columns: panels side by side.
 
         per_game: a panel for each game (if several metrics: only of up to `columns` games, else they are pooled).
-        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name.
-        unless_zero: moments at which this metric is 0 in some run are left out.
+        statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name, as it is
+        where the label has {tau} and the metric none. unless_zero: moments at which this metric is 0 in some run are
+        left out. percent: of all metrics but the `logarithmic` ones, whose axis is.
         """
 
         width: Width
@@ -65,6 +66,7 @@ class Curves:
         y_label: str | None
         percent: bool
         unless_zero: str | None
+        logarithmic: list[str] | None = None
 
         def __post_init__(self) -> None:
             require(self.clock in CLOCKS, f"clock must be one of {', '.join(CLOCKS)}, got {self.clock}")
@@ -79,15 +81,14 @@ class Curves:
         score_table, config = source.score_table, self.config
         names, by_panel = self._content(source)
         panels, look = list(by_panel), looks(score_table.methods)
-        across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
+        one_row = len(names) == 1 or len(panels) == len(names)
+        across = min(config.columns, len(panels)) if one_row else len(panels) // len(names)
         down = math.ceil(len(panels) / across)
         with mpl.rc_context(STYLE):
             figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
             places = [axes for row in grid for axes in row]
             for at, (axes, panel) in enumerate(zip(places, panels, strict=False)):
-                paint_curves(axes, by_panel[panel], look)
-                if config.percent:
-                    _as_percent(axes)
+                self._paint(axes, panel, by_panel[panel], look)
                 # Rows of different metrics show the same games below one another.
                 axes.set_title(panel.title if len(names) == 1 or at < across else "")
             _labels(figure, grid, panels, _clock_name(score_table, config.clock))
@@ -99,17 +100,19 @@ class Curves:
         _, by_panel = self._content(source)
         clock = _clock_name(source.score_table, self.config.clock)
 
-        def painter(by_method: Mapping[str, Curve]) -> Callable[[Axes, Mapping[str, Look]], None]:
-            def paint(axes: Axes, look: Mapping[str, Look]) -> None:
-                paint_curves(axes, by_method, look)
-                if self.config.percent:
-                    _as_percent(axes)
+        def painter(panel: Panel) -> Callable[[Axes, Mapping[str, Look]], None]:
+            return lambda axes, look: self._paint(axes, panel, by_panel[panel], look)
 
-            return paint
-
-        panes = [Pane(panel.title, clock, panel.y_label, painter(lines)) for panel, lines in by_panel.items()]
+        panes = [Pane(panel.title, clock, panel.y_label, painter(panel)) for panel in by_panel]
         notes = self._notes(source, by_panel)
         return Panes(panes, list(source.score_table.methods), _data(by_panel, self.config.clock), notes)
+
+    def _paint(self, axes: Axes, panel: Panel, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
+        paint_curves(axes, by_method, look)
+        if panel.metric in (self.config.logarithmic or ()):
+            plain_axes(axes, logarithmic=True)
+        elif self.config.percent:
+            axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
 
     def _content(self, source: Source) -> tuple[list[str], dict[Panel, dict[str, Curve]]]:
         names = expanded(self.config.metrics, source.score_table, source.table)
@@ -136,9 +139,9 @@ class Curves:
     def _label(self, score_table: ScoreTable, name: str) -> str:
         if self.config.normalised:
             return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{score_table.normalisation.label}"
-        if self.config.y_label is None:
-            return shortened(name.rpartition("/")[2].replace("_", " "))
         stem, tau, value = name.rpartition("_tau")
+        if self.config.y_label is None or ("{tau}" in self.config.y_label and not tau):
+            return shortened(name.rpartition("/")[2].replace("_", " "))
         return self.config.y_label.format(
             group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else ""
         )
@@ -210,10 +213,6 @@ def paint_curves(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, 
     plain_axes(axes)
 
 
-def _as_percent(axes: Axes) -> None:
-    axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
-
-
 def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Panel], clock: str) -> None:
     """What is measured left of each row, the clock below the lowest panel of each column."""
     across = len(grid[0])
@@ -224,7 +223,7 @@ def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Pan
         if at >= len(panels):
             axes.set_visible(False)
             continue
-        if at % across == 0 and not one_label:
+        if (at % across == 0 or panels[at].y_label != panels[at - 1].y_label) and not one_label:
             axes.set_ylabel(panels[at].y_label)
         if at + across >= len(panels):
             axes.set_xlabel(clock)

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from redo_lab.attempt.state_bytes import MAGIC, StateError, decode, encode
+from redo_lab.state_bytes import MAGIC, StateError, decode, encode
 
 CPU = torch.device("cpu")
 
