@@ -14,6 +14,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from hydra_plugins.redo_lab_launchers.checking import CheckingLauncher
+
 
 class GridSweeper(Sweeper):
     """The product of all axes, minus what the sweep file leaves out."""
@@ -23,7 +25,7 @@ class GridSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Ready to sweep."""
-        self.context = hydra_context
+        self.context, self.composed = hydra_context, config
         self.jobs_launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -37,7 +39,20 @@ class GridSweeper(Sweeper):
         jobs = described.jobs(arguments, self._values)
         if not jobs:
             raise ConfigError(f"{self.file}: no job is left")
+        if not isinstance(self.jobs_launcher, CheckingLauncher) and self._is_dry(jobs[0]):
+            self._describe(jobs)
+            return
         self.jobs_launcher.launch(jobs, initial_job_idx=0)
+
+    def _is_dry(self, job: list[str]) -> bool:
+        return bool(self.context.config_loader.load_sweep_config(self.composed, job).dry_run)
+
+    def _describe(self, jobs: list[list[str]]) -> None:
+        """Every job is checked as ours are, for launchers that know no dry run."""
+        from redo_lab.sweeping.planned import planned_jobs, preview, without_duplicates
+
+        wanted = without_duplicates(planned_jobs(self.context, self.composed, jobs, here=False))
+        print(preview(wanted).text(lambda cost: []))
 
     def _values(self, word: str) -> list[str]:
         from redo_lab.commands.train import quoted

@@ -1,14 +1,14 @@
-"""What a sweep will cost, from what runs like its own have been seen to do."""
+"""What a sweep will cost, from what runs like its own have been measured to do."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from redo_lab.launch.record import SweepRun
 from redo_lab.runs import about, status
 from redo_lab.runs.table import find_runs
 
@@ -18,30 +18,81 @@ PACELESS_AXES = ("seed", "game", "data", "scale")
 Kind = tuple[object, ...]
 
 
-def hours(runs: Sequence[SweepRun], axes: Sequence[Mapping[str, Any]], roots: Iterable[Path]) -> tuple[float, int]:
-    """Hours that `runs` take one after another, and how many of them were left out as none like them was measured.
+class Rest(NamedTuple):
+    """What is left of a run: so many `unit`s; axes: the run's."""
 
-    The rate is the median of all runs below `roots` that count in the same unit and agree in every axis but those that
-    leave the pace as it is, on whatever machine they ran.
+    left: int
+    unit: str
+    axes: Mapping[str, Any]
+
+
+class Measured(NamedTuple):
+    """The pace of a run as its status has it."""
+
+    kind: Kind
+    rate_per_s: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of runs one after another. hours: of the `known` runs, those that some of the `measured` runs are like.
+
+    devices: what the measured runs ran on; unknown: the places, in what was asked, of runs like none of them.
     """
-    rates = _rates(roots)
-    kinds = [_kind(run.unit, a) for run, a in zip(runs, axes, strict=True)]
-    known = [(run, rates[kind]) for run, kind in zip(runs, kinds, strict=True) if kind in rates]
-    return sum(run.total / rate for run, rate in known) / 3600, len(runs) - len(known)
+
+    hours: float
+    known: int
+    measured: int
+    devices: tuple[str, ...]
+    unknown: tuple[int, ...]
+
+    @property
+    def source(self) -> str:
+        """Where the hours come from."""
+        runs = "a run like these" if self.measured == 1 else f"{self.measured} runs like these"
+        return f"by the median rate of {runs} ({' and '.join(self.devices)})"
 
 
-def _rates(roots: Iterable[Path]) -> dict[Kind, float]:
-    measured: dict[Kind, list[float]] = defaultdict(list)
+def cost(runs: Sequence[Rest], roots: Iterable[Path]) -> Cost:
+    """What `runs` will take, by the runs below `roots`.
+
+    The rate of a run is the median of all that have made updates, count in the same unit and agree in every axis but
+    those that leave the pace as it is, on whatever machine they ran.
+    """
+    by_kind: dict[Kind, list[Measured]] = defaultdict(list)
+    for one in _measured(roots):
+        by_kind[one.kind].append(one)
+    rates = {kind: statistics.median(one.rate_per_s for one in alike) for kind, alike in by_kind.items()}
+    kinds = [_kind(run.unit, run.axes) for run in runs]
+    seconds = [run.left / rates[kind] for run, kind in zip(runs, kinds, strict=True) if kind in rates]
+    used = [one for kind in set(kinds) for one in by_kind.get(kind, [])]
+    devices = tuple(sorted({one.device for one in used}))
+    unknown = tuple(at for at, kind in enumerate(kinds) if kind not in rates)
+    return Cost(sum(seconds) / 3600, len(seconds), len(used), devices, unknown)
+
+
+def hours_text(hours: float) -> str:
+    """Two digits at least: 0.25 h, 3.4 h, 5,300 h; minutes or seconds where it is less than a tenth."""
+    if hours < 0.1:
+        return f"{60 * hours:.2g} min" if hours >= 1 / 60 else f"{max(1, round(3600 * hours))} s"
+    return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.2g} h"
+
+
+def _measured(roots: Iterable[Path]) -> Iterator[Measured]:
+    """Before its first update a run is far faster than it will be: it doesn't count."""
     for root in roots:
         try:
             directories = find_runs([root])
         except ValueError:
             continue
         for directory in directories:
-            at, run = status.read(directory), about.read(directory)
-            if at is not None and run is not None and at.rate_per_s and at.rate_per_s > 0:
-                measured[_kind(run.unit, run.axes)].append(at.rate_per_s)
-    return {kind: statistics.median(rates) for kind, rates in measured.items()}
+            at = status.read(directory)
+            if at is None or not at.updates or not at.rate_per_s or at.rate_per_s <= 0:
+                continue
+            run = about.read(directory)
+            if run is not None:
+                yield Measured(_kind(run.unit, run.axes), at.rate_per_s, at.device or "device unknown")
 
 
 def _kind(unit: str, axes: Mapping[str, Any]) -> Kind:

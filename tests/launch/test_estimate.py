@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from redo_lab.launch.estimate import hours
-from redo_lab.launch.record import SweepRun
+from redo_lab.launch.estimate import Rest, cost, hours_text
 
 AXES: dict[str, Any] = {"agent": "dqn", "suite": "atari", "replay_ratio": 1, "recycler": "redo", "seed": 0}
 
@@ -20,12 +19,32 @@ def measured(root: Path, name: str, rate: float) -> None:
     directory.mkdir(parents=True)
     run = {"run_id": name, "experiment": "exp", "axes": AXES, "env_steps": 100}
     (directory / "run.json").write_text(json.dumps(run))
-    state = {"state": "running", "env_steps": 5, "total_env_steps": 100, "updates": 0, "heartbeat": 0.0, "attempt": 1}
+    state = {"state": "running", "env_steps": 5, "total_env_steps": 100, "updates": 3, "heartbeat": 0.0, "attempt": 1}
     (directory / "status.json").write_text(json.dumps({**state, "host": "n1", "rate_env_steps_per_s": rate}))
 
 
 def test_the_pace_is_the_median_of_the_runs_of_a_kind(tmp_path: Path) -> None:
     for number, rate in enumerate((10.0, 50.0, 1000.0)):
         measured(tmp_path, f"run{number}", rate)
-    run = SweepRun("b", "/b", "b", 360_000, "agent steps", [])
-    assert hours([run], [{**AXES, "seed": 3}], [tmp_path]) == (pytest.approx(2.0), 0)
+    left = cost([Rest(360_000, "agent steps", {**AXES, "seed": 3})], [tmp_path])
+    assert left.hours == pytest.approx(2.0)
+    assert (left.known, left.measured, left.unknown) == (1, 3, ())
+
+
+def test_runs_of_another_kind_or_unit_are_unknown(tmp_path: Path) -> None:
+    measured(tmp_path, "run", 10.0)
+    rests = [
+        Rest(36_000, "agent steps", {**AXES, "recycler": "none"}),
+        Rest(36_000, "agent steps", AXES),
+        Rest(36_000, "epochs", AXES),
+    ]
+    left = cost(rests, [tmp_path, tmp_path / "nowhere"])
+    assert (left.hours, left.known, left.unknown) == (pytest.approx(1.0), 1, (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(0.0001, "1 s"), (0.01, "36 s"), (0.05, "3 min"), (0.25, "0.25 h"), (3.44, "3.4 h"), (5321.4, "5,321 h")],
+)
+def test_hours_are_read_at_a_glance(hours: float, text: str) -> None:
+    assert hours_text(hours) == text
