@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
@@ -55,14 +56,22 @@ class GridSweeper(Sweeper):
         print(preview(wanted).text(lambda cost: []))
 
     def _values(self, word: str) -> list[str]:
-        from redo_lab.commands.train import quoted
-        from redo_lab.config import ConfigError
-        from redo_lab.options import groups
+        return values(word, self.context.config_loader)
 
-        (override,) = OverridesParser.create(self.context.config_loader).parse_overrides([quoted(word, groups())])
-        key = override.get_key_element()
-        if not override.is_sweep_override():
-            return [f"{key}={override.get_value_element_as_str()}"]
-        if not override.is_discrete_sweep():
-            raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
-        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+def values(word: str, config_loader: ConfigLoader | None = None) -> list[str]:
+    """`seed=range(2)` → `seed=0`, `seed=1`, as Hydra reads it; the loader is for globs, which list a group's options.
+
+    ConfigError for what has no end, such as an interval.
+    """
+    from redo_lab.commands.train import quoted
+    from redo_lab.config import ConfigError
+    from redo_lab.options import groups
+
+    (override,) = OverridesParser.create(config_loader).parse_overrides([quoted(word, groups())])
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
