@@ -16,7 +16,12 @@ ONE_TASK = "one task"
 FALLBACK = "recycler"
 INTERVENTIONS = ("recycler", "regulariser")
 """Two axes that name together what a run does against lost plasticity: where both vary, `by` the first means both."""
-SHORT = {"replay_ratio": "RR", "network.width": "width", "agent.learning_rate": "lr"}
+SHORT = {
+    "replay_ratio": "RR",
+    "network.width": "width",
+    "agent.learning_rate": "lr",
+    "agent.learning_rate_scale": "lr ×",
+}
 
 
 def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:

@@ -84,16 +84,19 @@ def table_of(arguments: argparse.Namespace, default: Path | None = None) -> Tabl
     return narrowed(table, arguments.where)
 
 
-def narrowed(table: Table, condition: str | None) -> Table:
-    """The runs for which `condition` holds, all runs without a condition; ValueError if it holds for none."""
+def narrowed(table: Table, condition: str | None, *, absent: bool = False) -> Table:
+    """The runs for which `condition` holds, all runs without a condition; ValueError if it holds for none.
+
+    absent: a name that no run has stands for null, else it is a mistake.
+    """
     if condition is None:
         return table
-    from redo_lab.analysis.where import parse
+    from redo_lab.analysis.where import matching
 
-    matching = table.where(parse(condition, table.runs))
-    if matching.runs.is_empty():
+    matches = matching(condition, table, absent=absent)
+    if matches.runs.is_empty():
         raise ValueError(f"no run of {table.runs.height} fulfils --where '{condition}'")
-    return matching
+    return matches
 
 
 def resampling_of(arguments: argparse.Namespace) -> Resampling:

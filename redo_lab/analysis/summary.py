@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,14 @@ def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
 def number(value: float) -> str:
     """`value` with the digits worth reading."""
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def cell_text(mean: float, error: float | None) -> str:
+    """`4472 ± 648`: the error with two digits, the mean as far as these go."""
+    if error is None or math.isnan(error):
+        return f"{mean:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 1
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
 def _break(narrow: bool) -> str:

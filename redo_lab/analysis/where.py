@@ -1,7 +1,8 @@
 """Conditions on runs: `recycler=redo & replay_ratio>=1`, `(game=pong | game=qbert) & !(state=failed)`.
 
 =, !=, <, <=, >, >= compare, ~ looks for a part of a text; & | ! and brackets combine. A value is a word, a number, a
-quoted text or null. A cell without a value equals only null and is never less, greater or like anything.
+quoted text or null. A cell without a value equals only null and is never less, greater or like anything. Beside the
+columns of a table, the settings that all its runs share can be asked for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 import polars as pl
 
 from redo_lab.config import nearest
+from redo_lab.runs.table import Table
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<operator><=|>=|!=|=|<|>|~|&|\||!|\(|\))|(?P<quoted>'[^']*'|"[^"]*")|(?P<word>[^\s=!<>~&|()'"]+))"""
@@ -25,9 +27,20 @@ COMPARISONS: dict[str, Callable[[pl.Expr, float | str], pl.Expr]] = {
 }
 
 
-def parse(text: str, runs: pl.DataFrame) -> pl.Expr:
-    """`text` as a condition on the rows of `runs`; ValueError in one line if it can't be understood."""
-    parser = _Parser(text, runs)
+def matching(text: str, table: Table, *, absent: bool = False) -> Table:
+    """The runs for which `text` holds; ValueError if it can't be understood. absent: an unknown name is null."""
+    shared = [pl.lit(value).alias(name) for name, value in table.constants.items() if name not in table.runs.columns]
+    runs = table.runs.with_columns(shared)
+    kept = runs.filter(parse(text, runs, absent=absent))["directory"].to_list()
+    return table.where(pl.col("directory").is_in(kept))
+
+
+def parse(text: str, runs: pl.DataFrame, *, absent: bool = False) -> pl.Expr:
+    """`text` as a condition on the rows of `runs`; ValueError in one line if it can't be understood.
+
+    absent: a name that is no column stands for null, else it is a mistake.
+    """
+    parser = _Parser(text, runs, absent=absent)
     condition = parser.either()
     if parser.at < len(parser.tokens):
         raise parser.wrong("expected & or |")
@@ -37,8 +50,8 @@ def parse(text: str, runs: pl.DataFrame) -> pl.Expr:
 class _Parser:
     """Recursive descent: either → both (| both)*; both → one (& one)*; one → ! one, (either), name operator value."""
 
-    def __init__(self, text: str, runs: pl.DataFrame) -> None:
-        self.text, self.runs, self.at = text, runs, 0
+    def __init__(self, text: str, runs: pl.DataFrame, *, absent: bool = False) -> None:
+        self.text, self.runs, self.absent, self.at = text, runs, absent, 0
         self.tokens: list[tuple[str, str, int]] = []
         place = 0
         while text[place:].strip():
@@ -72,7 +85,7 @@ class _Parser:
                 raise self.wrong("a bracket is not closed")
             return condition
         name = self._word("the name of a column")
-        if name not in self.runs.columns:
+        if name not in self.runs.columns and not self.absent:
             raise ValueError(f"--where '{self.text}': no column '{name}', {nearest(name, self.runs.columns)}")
         if self.at == len(self.tokens) or self.tokens[self.at][0] != "operator":
             raise self.wrong(f"expected =, !=, <, <=, >, >= or ~ after {name}")
@@ -86,7 +99,7 @@ class _Parser:
         return ValueError(f"--where '{self.text}': {what} at character {place}")
 
     def _comparison(self, name: str, comparison: str, word: str, quoted: bool) -> pl.Expr:
-        column = pl.col(name)
+        column = pl.col(name) if name in self.runs.columns else pl.lit(None)
         if word == "null" and not quoted and comparison in ("=", "!="):
             return column.is_null() if comparison == "=" else column.is_not_null()
         if comparison == "~":
@@ -102,7 +115,7 @@ class _Parser:
         return COMPARISONS[comparison](column, value).fill_null(value=False)
 
     def _value(self, name: str, word: str) -> float | str | bool:
-        kind = self.runs[name].dtype
+        kind = self.runs.schema.get(name, pl.String())
         if kind == pl.Boolean:
             if word not in ("true", "false"):
                 raise ValueError(f"--where '{self.text}': {name} is true or false, got '{word}'")

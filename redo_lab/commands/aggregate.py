@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _aggregate(arguments: argparse.Namespace) -> None:
     from redo_lab.analysis.figures.automatic import drawings
-    from redo_lab.analysis.figures.base import Source, save
+    from redo_lab.analysis.figures.base import Source, caption, save
     from redo_lab.analysis.recipes import of_aggregate
     from redo_lab.analysis.summary import summary_of, write_csv
 
@@ -55,7 +55,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         if isinstance(drawing, str):
             print(printable(f"not drawn: {name}: {drawing}"))
         else:
-            files += save(drawing, score_table, output, file, ["png"])[:1]
+            files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])[:1]
     _print(summary, files)
 
 

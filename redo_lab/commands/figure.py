@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from redo_lab.analysis.recipes import described, read
-from redo_lab.analysis.selection import ROOT, add_selection, guarded, narrowed, resampling_of, scores_of, table_of
+from redo_lab.analysis.recipes import described
+from redo_lab.analysis.selection import add_selection, guarded
 from redo_lab.runs.reading import printable
 
 FORMATS = ("pdf", "svg", "png")
@@ -40,19 +40,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _figure(arguments: argparse.Namespace) -> None:
-    from redo_lab.analysis.figures.base import Source, save
+    from redo_lab.analysis.figures.base import of_all, save
+    from redo_lab.analysis.sources import drawn
 
     if arguments.smooth < 1:
         raise ValueError(f"--smooth must be ≥ 1, got {arguments.smooth}")
-    recipe = read(arguments.name)
-    resampling = resampling_of(arguments)
-    table = table_of(arguments, ROOT / recipe.runs if recipe.runs else None)
-    table = narrowed(table, recipe.where)
-    arguments.by = arguments.by or recipe.by
-    score_table = scores_of(arguments, table, mixed_steps=recipe.mixed_steps)
-    drawing = recipe.kind.draw(Source(score_table, table, resampling, arguments.smooth))
-    name = Path(arguments.name).stem
-    paths = save(drawing, score_table, arguments.output, name, arguments.format, bare=arguments.bare)
-    for line in (*score_table.warnings(), *score_table.left_out):
+    drawing, sources = drawn(arguments)
+    score_tables = [source.score_table for source in sources]
+    name, text = Path(arguments.name).stem, of_all(score_tables, drawing.notes)
+    paths = save(drawing, text, arguments.output, name, arguments.format, bare=arguments.bare)
+    for line in dict.fromkeys(line for table in score_tables for line in (*table.warnings(), *table.left_out)):
         print(printable(f"warning: {line}"), file=sys.stderr)
     print("written: " + ", ".join(map(str, paths)))

@@ -15,7 +15,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from redo_lab.config import ConfigError, nearest
 from redo_lab.paths import shipped
 
-KEYS = ("use", "overrides", "grid", "zip", "exclude", "at")
+KEYS = ("use", "sweeps", "overrides", "grid", "zip", "exclude", "at")
 SCALE, PAPER = "scale", "paper"
 
 Values = Callable[[str], list[str]]
@@ -27,9 +27,10 @@ class SweepFile:
     """overrides: of every job; grid: axes of the product; zip: axes of several keys; exclude: jobs to leave out.
 
     `use` in a file names others whose content comes first: `lists/games17`. at: by scale, what comes last there: fewer
-    games, shorter runs.
+    games, shorter runs. sweeps: others whose jobs come before these, each with its own experiment.
     """
 
+    sweeps: list[SweepFile] = field(default_factory=list)
     overrides: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, Any] = field(default_factory=dict)
     zip: list[dict[str, list[Any]]] = field(default_factory=list)
@@ -52,11 +53,11 @@ class SweepFile:
         own = {str(key): value for key, value in content.items()}
         for key, value in own.items():
             _check_shape(path, key, value, keys)
-        used = own.pop("use", [])
         whole = cls()
-        for name in used if isinstance(used, list) else [used]:
+        for name in _listed(own.pop("use", [])):
             whole = whole.then(cls.read(_used(path, name, users), (*users, path)))
-        inner = [key for key in KEYS if key != "at"]
+        own["sweeps"] = [cls.read(_used(path, name, users), (*users, path)) for name in _listed(own.get("sweeps", []))]
+        inner = [key for key in KEYS if key not in ("at", "sweeps")]
         own["at"] = {scale: cls._of(path, there, users, inner) for scale, there in own.get("at", {}).items()}
         return whole.then(cls(**own))
 
@@ -65,6 +66,7 @@ class SweepFile:
         again = [set(together) for together in other.zip]
         at = {scale: self.at.get(scale, SweepFile()).then(there) for scale, there in other.at.items()}
         return SweepFile(
+            sweeps=self.sweeps + other.sweeps,
             overrides=self.overrides | other.overrides,
             grid=self.grid | other.grid,
             zip=[together for together in self.zip if set(together) not in again] + other.zip,
@@ -82,7 +84,10 @@ class SweepFile:
     def jobs(self, words: Sequence[str], values: Values) -> list[list[str]]:
         """The overrides of every job; `words` of the command line replace the axis or override of the same key."""
         given = {key_of(word): values(word) for word in words}
-        return self._at_scale([word.partition("=")[2] for word in given.get(SCALE, [])])._jobs(given, values)
+        before = [job for sweep in self.sweeps for job in sweep.jobs(words, values)]
+        if self.sweeps and not (self.overrides or self.grid or self.zip):
+            return before
+        return before + self._at_scale([word.partition("=")[2] for word in given.get(SCALE, [])])._jobs(given, values)
 
     def _jobs(self, given: Mapping[str, list[str]], values: Values) -> list[list[str]]:
         axes: dict[tuple[str, ...], list[tuple[str, ...]]] = {
@@ -92,6 +97,7 @@ class SweepFile:
         for together in self.zip:
             replaced = [key for key in together if key in given]
             if not replaced:
+                axes = {keys: axis for keys, axis in axes.items() if not set(keys) & set(together)}
                 axes[tuple(together)] = list(zip(*(_words(k, v, values) for k, v in together.items()), strict=True))
             elif len(replaced) < len(together):
                 left = ", ".join(key for key in together if key not in given)
@@ -109,6 +115,10 @@ def key_of(word: str) -> str:
 def _words(key: str, value: Any, values: Values) -> list[str]:
     parts = value if isinstance(value, list) else [value]
     return [word for part in parts for word in values(f"{key}={_text(part)}")]
+
+
+def _listed(names: str | list[str]) -> list[str]:
+    return names if isinstance(names, list) else [names]
 
 
 def _text(value: Any) -> str:
@@ -141,9 +151,9 @@ def _used(path: Path, name: str, users: Sequence[Path]) -> Path:
 def _check_shape(path: Path, key: str, value: Any, keys: Sequence[str]) -> None:
     if key not in keys:
         raise ConfigError(f"{path}: unknown key '{key}': {nearest(key, keys)}")
-    if key == "use":
-        if not all(isinstance(one, str) for one in (value if isinstance(value, list) else [value])):
-            raise ConfigError(f"{path}: use must be a name or a list of names")
+    if key in ("use", "sweeps"):
+        if not all(isinstance(one, str) for one in _listed(value)):
+            raise ConfigError(f"{path}: {key} must be a name or a list of names")
         return
     if key in ("overrides", "grid", "at"):
         if not isinstance(value, dict):

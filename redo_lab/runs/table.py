@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -21,13 +21,14 @@ class Table:
     """Runs, from disk or from W&B. runs: a row each: RUN_COLUMNS, the axes, and every other setting that varies.
 
     axes: the columns of `runs` that name a cell (`agent`, `game`, `seed` …); settings: the others (`network.width`).
-    An axis or a setting that a run does not have is null there.
+    An axis or a setting that a run does not have is null there. constants: the settings that all runs share.
     """
 
     runs: pl.DataFrame
     axes: tuple[str, ...]
     settings: tuple[str, ...]
     read: Read
+    constants: Mapping[str, Scalar] = field(default_factory=dict)
 
     def metrics(self, names: Sequence[str] = (), prefixes: Sequence[str] = ()) -> pl.DataFrame:
         """The metrics named in `names` or starting with one of `prefixes`; all if neither is given.
@@ -58,7 +59,7 @@ class Table:
 
     def where(self, condition: pl.Expr) -> Table:
         """The runs for which `condition` holds."""
-        return Table(self.runs.filter(condition), self.axes, self.settings, self.read)
+        return replace(self, runs=self.runs.filter(condition))
 
 
 def load(paths: Iterable[Path | str], *, cache: bool = True) -> Table:
@@ -81,11 +82,13 @@ def table_of(records: Sequence[RunRecord], read: Read) -> Table:
     columns |= {name: _column(name, [record.axes.get(name) for record in records]) for name in axes}
     reserved = {*columns, *RESERVED}
     names = dict.fromkeys(name for settings in flat for name in settings if name not in reserved)
-    varying = {name: values for name in names if _vary(values := [settings.get(name) for settings in flat])}
+    by_name = {name: [settings.get(name) for settings in flat] for name in names}
+    varying = {name: values for name, values in by_name.items() if _vary(values)}
+    constants = {name: values[0] for name, values in by_name.items() if name not in varying}
     axis_values = [[record.axes.get(name) for record in records] for name in axes]
     varying = {name: values for name, values in varying.items() if values not in axis_values}
     columns |= {name: _column(name, values) for name, values in varying.items()}
-    return Table(pl.DataFrame(list(columns.values())), tuple(axes), tuple(varying), read)
+    return Table(pl.DataFrame(list(columns.values())), tuple(axes), tuple(varying), read, constants)
 
 
 def find_runs(paths: Iterable[Path | str]) -> list[Path]:

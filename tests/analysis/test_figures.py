@@ -158,7 +158,7 @@ def test_moments_with_an_empty_set_are_left_out_of_the_overlap(tmp_path: Path) -
         extra = {"overlap/total_historical_tau0": 0.0, "overlap/total_neurons_tau0": 0.0 if seed == 2 else 4.0}
         make_run(tmp_path, "none", "pong", seed, [1.0], extra=extra)
     table = load([tmp_path])
-    drawing = read("overlap").kind.draw(Source(collect(table), table, Resampling(20, 0)))
+    drawing = read("overlap").alone.kind.draw(Source(collect(table), table, Resampling(20, 0)))
     assert drawing.data.is_empty()
     assert any("not drawn, as its runs share no point: none" in note for note in drawing.notes)
 
@@ -210,14 +210,6 @@ def test_a_users_own_methods_look_as_the_user_says(tmp_path: Path, monkeypatch: 
             looks(["none"])
     finally:
         places.cache_clear()
-
-
-def test_every_recipe_can_be_read_and_names_a_sweep_that_exists() -> None:
-    sweeps = {path.stem for path in (FIGURES.parent / "sweeps").glob("*.yaml")}
-    for name in names():
-        recipe = read(name)
-        assert recipe.runs is None or recipe.runs in sweeps
-        assert (FIGURES / f"{name}.yaml").read_text().startswith("# ")
 
 
 @pytest.mark.parametrize(

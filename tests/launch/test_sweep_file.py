@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,50 @@ import pytest
 from redo_lab.commands import sweep
 from redo_lab.config import ConfigError
 from redo_lab.launch.sweep_file import SweepFile
+from redo_lab.options import games
 from redo_lab.plan import plan
 from tests.helpers.composing import composed, planned
 
 COUNTS = {
-    "fig3": 6,
-    "fig3_digits": 10,
     "demo_grid": 8,
     "fig1": 4 * 17 * 5,
+    "fig2": 2 * 5,
+    "fig3": 6,
+    "fig3_digits": 10,
+    "fig5": 2 * 5,
+    "fig6": 2 * 2 * 5,
+    "fig7": 4 * 5,
+    "fig9": 2 * 5,
+    "fig10": 3 * (4 * 2 * 17 * 5) + 4 * 2 * 26 * 10,
     "fig10_dqn": 4 * 2 * 17 * 5,
     "fig10_nstep3": 4 * 2 * 17 * 5,
     "fig10_resnet": 4 * 2 * 17 * 5,
     "fig10_drq": 4 * 2 * 26 * 10,
+    "fig11": 3 * 17 * 5,
+    "fig12": 3 * 2 * 17 * 5,
+    "fig13": 4 * 17 * 5,
+    "fig14": 4 * 2 * 10,
+    "fig15": 3 * 2 * 5,
+    "fig16": 4 * 5 * 5,
+    "fig17": 5 * 5,
+    "fig18": 2 * 10,
+    "fig19": 2 * 2 * 10,
     "fig20": 4 * 4 * 10,
+    "fig21": 2 * 2 * 5,
+    "fig22": 2 * 5 * 5,
+    "fig23": 2 * 5 * 5,
+    "fig24": 5 * 5,
+    "fig25": 2 * 2 * 5,
+    "fig26": 3 * 2 * 17 * 5,
+    "fig27": 2 * 17 * 5,
+    "fig28": 2 * 17 * 5,
+    "fig29": 2 * 26 * 10,
+    "fig30": 2 * 26 * 10,
+    "table6": 2 * 2 * 5,
+    "table7": 2 * 5,
 }
+SCALES = ("paper", "laptop", "smoke")
+"""At which every sweep has runs."""
 
 
 def values(word: str) -> list[str]:
@@ -75,6 +105,25 @@ def test_what_is_excluded_is_left_out(tmp_path: Path) -> None:
     ]
 
 
+def test_a_sweep_of_sweeps_has_the_jobs_of_each_with_the_words_of_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(json.dumps({"overrides": {"experiment": "one"}, "grid": {"seed": [0, 1]}}))
+    (tmp_path / "two.yaml").write_text(json.dumps({"overrides": {"experiment": "two"}, "grid": {"seed": [5]}}))
+    file = written(tmp_path, {"sweeps": ["one", "two"]})
+    assert file.jobs([], values) == [
+        ["experiment=one", "seed=0"],
+        ["experiment=one", "seed=1"],
+        ["experiment=two", "seed=5"],
+    ]
+    assert file.jobs(["seed=9"], values) == [["experiment=one", "seed=9"], ["experiment=two", "seed=9"]]
+    more = written(tmp_path, {"sweeps": ["two"], "grid": {"seed": [7]}})
+    assert more.jobs([], values) == [["experiment=two", "seed=5"], ["seed=7"]]
+
+
+def test_what_is_zipped_takes_the_place_of_an_override(tmp_path: Path) -> None:
+    content = {"overrides": {"a": 0, "c": 1}, "zip": [{"a": [1, 2], "b": [3, 4]}]}
+    assert written(tmp_path, content).jobs([], values) == [["c=1", "a=1", "b=3"], ["c=1", "a=2", "b=4"]]
+
+
 def test_a_sweep_uses_lists_beside_it_and_those_that_come_with_us(tmp_path: Path) -> None:
     (tmp_path / "pair.yaml").write_text(json.dumps({"grid": {"env": ["a", "b"], "seed": [5]}}))
     file = written(tmp_path, {"use": "pair", "grid": {"seed": [0], "recycler": ["x"]}})
@@ -98,7 +147,7 @@ def test_the_command_line_replaces_axes_and_overrides_and_comes_last(tmp_path: P
     ("content", "message"),
     [
         ({"gird": {"seed": [0]}}, "unknown key 'gird'.*grid"),
-        ({}, "a sweep has the keys use, overrides, grid, zip, exclude"),
+        ({}, "a sweep has the keys use, sweeps, overrides, grid, zip, exclude"),
         ({"grid": ["seed"]}, "grid must be a mapping"),
         ({"zip": {"a": [1]}}, "zip must be a list of mappings"),
         ({"zip": [{"a": [1, 2], "b": [1]}]}, "lists of the same length, got a 2, b 1"),
@@ -118,18 +167,61 @@ def test_a_shipped_sweep_has_the_papers_jobs_and_says_how_many(name: str) -> Non
     jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs([], values)
     assert len(jobs) == len({tuple(job) for job in jobs}) == COUNTS[name]
     assert any(f"{COUNTS[name]} runs" in line for line in sweep.described() if line.split()[0] == name)
-    assert f"experiment={name}" in jobs[0]
 
 
-@pytest.mark.parametrize("name", sweep.names())
-def test_every_value_of_a_shipped_sweep_works(name: str) -> None:
-    jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs(["logger=none"], values)
-    left = Counter(word for job in jobs for word in job if not word.startswith("seed="))
-    for job in jobs:
-        if any(left[word] for word in job):
-            left -= Counter({word: left[word] for word in job})
-            # CIFAR-10 need not be on this machine.
-            assert plan(*composed(*job), here=False).run["experiment"] == name
+def test_the_games_of_every_sweep_are_known() -> None:
+    for name, scale in product(sweep.names(), SCALES):
+        for job in SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs([f"scale={scale}"], values):
+            for word in job:
+                if word.startswith("env="):
+                    suite, _, game = word.removeprefix("env=").partition("/")
+                    assert game in games(suite), word
+
+
+def test_every_value_of_the_shipped_sweeps_and_the_ends_of_each_work_at_every_scale() -> None:
+    """Each word of a file at each scale, of games one a suite; jobs that sweeps share are composed once."""
+    tried: set[str] = set()
+    for name, scale in product(sweep.names(), SCALES):
+        jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs(["logger=none", f"scale={scale}"], values)
+        for at, job in enumerate(jobs):
+            words = {word.partition("/")[0] for word in job if not word.startswith("seed=")}
+            kind = " ".join(sorted(words))
+            ends = at in (0, len(jobs) - 1) and kind not in tried
+            if ends or not words <= tried:
+                tried |= words | {kind}
+                # CIFAR-10 need not be on this machine.
+                run = plan(*composed(*job), here=False).run
+                assert (f"experiment={run['experiment']}" in job, run["axes"]["scale"]) == (True, scale)
+
+
+def test_runs_that_figures_share_have_one_identity_in_one_experiment() -> None:
+    """The paper's settings written out (`width 1`, `10 iterations`) are those that are left alone."""
+    plain = "agent=dqn", "env=atari/demon_attack", "seed=3"
+    same = [
+        ["recycler=redo", "replay_ratio=1", "training.iterations=10"],
+        ["recycler=redo", "replay_ratio=1"],
+        ["recycler=redo", "replay_ratio=1", "network.width=1.0"],
+        ["recycler=redo", "replay_ratio=1", "network.activation=relu"],
+        ["recycler=redo", "replay_ratio=1", "agent.learning_rate_scale=1.0"],
+        ["recycler=redo", "replay_ratio=1", "recyclers.redo.outgoing=zero"],
+        ["recycler=redo", "replay_ratio=1", "recyclers.redo.incoming=init"],
+    ]
+    names = ["fig10_dqn", "fig1", "fig12", "fig21", "fig11", "fig22", "fig23"]
+    for name, words in zip(names, same, strict=True):
+        jobs = SweepFile.read(sweep.SWEEPS / f"{name}.yaml").jobs([], values)
+        assert any({"experiment=dqn17", *plain, *words} <= set(job) for job in jobs), name
+    assert len({planned(*plain, *words).run["run_id"] for words in same}) == 1
+
+
+def test_figure_26_has_as_many_gradient_steps_at_each_replay_ratio() -> None:
+    for scale, updates in (("paper", 620_000), ("laptop", 24_000)):
+        jobs = SweepFile.read(sweep.SWEEPS / "fig26.yaml").jobs([f"scale={scale}", "seed=0"], values)
+        lengths = {tuple(word for word in job if word.startswith(("replay", "training"))) for job in jobs}
+        assert len(lengths) == 3
+        for words in lengths:
+            settings = {key: float(value) for key, _, value in (word.partition("=") for word in words)}
+            env_steps = settings["training.iterations"] * settings["training.iteration_env_steps"]
+            assert env_steps * settings["replay_ratio"] == pytest.approx(updates, rel=0.05)
 
 
 def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None:
@@ -140,8 +232,8 @@ def test_figure_10_trains_for_ten_million_frames_at_every_replay_ratio() -> None
 
 
 def test_a_sweep_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert sweep.main(["fig11"]) == 2
-    assert "no sweep 'fig11': did you mean 'fig1" in capsys.readouterr().err
+    assert sweep.main(["fig99"]) == 2
+    assert "no sweep 'fig99': did you mean 'fig" in capsys.readouterr().err
     assert sweep.main([]) == 0
     assert "fig10_drq" in capsys.readouterr().out
 

@@ -23,7 +23,13 @@ from tests.helpers.probes import measure, random_agent, random_sampler
 PERIOD, UPDATES = 3, 12
 PROBES = sorted(file.stem for file in Path("conf/probe").glob("*.yaml") if file.stem != "none")
 AGENTS = ["hand", "hand_continuous", "dqn", "sac"]
-SMALL_PROBE = {"period_updates": PERIOD, "batch_size": 16, "samples": 40, "thresholds": [0.0, 0.8]}
+SMALL_PROBE = {
+    "period_updates": PERIOD,
+    "batch_size": 16,
+    "batch_sizes": [4, 16],
+    "samples": 40,
+    "thresholds": [0.0, 0.8],
+}
 SMALL_AGENT = {"dueling": True, "double": True, "batch_size": 8}
 SIZE, ACTIONS = 5, 3
 MLP = {"_target_": "redo_lab.networks.mlp.MLP", "hidden": [12, 8], "width": 1.0, "norm": "none", "activation": "relu"}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import polars as pl
+from matplotlib.axes import Axes
 
 from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, legend
-from redo_lab.analysis.looks import STYLE, looks
+from redo_lab.analysis.figures.base import Drawing, Pane, Panes, Source, Width
+from redo_lab.analysis.figures.beside import Layout
+from redo_lab.analysis.looks import Look
 from redo_lab.analysis.methods import label_without
 from redo_lab.analysis.summary import TITLES
 from redo_lab.config import require
@@ -21,9 +23,10 @@ class Against:
 
     @dataclass
     class Config:
-        """aggregate: iqm, median, mean or optimality_gap; x_label: None is the name of `x`."""
+        """aggregate: iqm, median, mean or optimality_gap; x_label: None is the name of `x`; title: None is none."""
 
         width: Width
+        title: str | None
         x: str
         x_label: str | None
         aggregate: str
@@ -34,8 +37,34 @@ class Against:
     def __init__(self, config: Config) -> None:
         self.config = config
 
+    def panes(self, source: Source) -> Panes:
+        """One panel; x is on a logarithmic scale of its own values, and intervals stand side by side."""
+        score_table, series = source.score_table, self._series(source)
+        places = sorted({float(value) for value in score_table.runs[self.config.x]})
+
+        def paint(axes: Axes, look: Mapping[str, Look]) -> None:
+            for at, (name, points) in enumerate(series.items()):
+                _line(axes, points, places, 0.08 * (at - (len(series) - 1) / 2), look[name])
+            axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+            axes.grid(axis="y")
+
+        data = [
+            {"method": name, self.config.x: place, "value": score.value, "low": score.low, "high": score.high}
+            for name, points in series.items()
+            for place, score in points
+        ]
+        notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in data) else []
+        x_label = self.config.x_label or self.config.x.rpartition(".")[2].replace("_", " ")
+        y_label = f"{TITLES[self.config.aggregate]} of\n{score_table.normalisation.label}"
+        pane = Pane(self.config.title or "", x_label, y_label, paint)
+        return Panes([pane], list(series), pl.DataFrame(data, infer_schema_length=None), notes)
+
     def draw(self, source: Source) -> Drawing:
-        """x is on a logarithmic scale of its own values; intervals stand side by side."""
+        """The panel alone."""
+        return Layout(Layout.Config(self.config.width, 1)).draw([self.panes(source)])
+
+    def _series(self, source: Source) -> dict[str, list[tuple[float, Estimate]]]:
+        """The estimates of each line, by x."""
         score_table, x = source.score_table, self.config.x
         if (
             x not in score_table.runs.columns
@@ -48,28 +77,16 @@ class Against:
             run = score_table.runs.filter(pl.col("method") == method).row(0, named=True)
             score = estimate(scores, [self.config.aggregate], source.resampling, method)[self.config.aggregate]
             series[label_without(run, x)].append((float(run[x]), score))
-        look, places = looks(list(series)), sorted({float(value) for value in score_table.runs[x]})
-        with mpl.rc_context(STYLE):
-            figure, ((axes,),) = canvas(self.config.width, 2.2)
-            for at, (name, points) in enumerate(series.items()):
-                points.sort(key=lambda point: point[0])
-                aside = 0.08 * (at - (len(series) - 1) / 2)
-                where, each = [places.index(place) + aside for place, _ in points], look[name]
-                axes.plot(where, [score.value for _, score in points], color=each.colour, linestyle=each.line,
-                          marker=each.marker, mec="white", mew=0.5)  # fmt: skip
-                for place, (_, score) in zip(where, points, strict=True):
-                    if score.low is not None and score.high is not None:
-                        axes.plot([place] * 2, [score.low, score.high], color=each.colour, linewidth=3, alpha=0.35,
-                                  solid_capstyle="butt")  # fmt: skip
-            axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
-            axes.grid(axis="y")
-            axes.set_xlabel(self.config.x_label or x.rpartition(".")[2].replace("_", " "))
-            axes.set_ylabel(f"{TITLES[self.config.aggregate]} of\n{score_table.normalisation.label}")
-            legend(figure, look)
-        rows = [
-            {"method": name, x: place, "value": score.value, "low": score.low, "high": score.high}
-            for name, points in series.items()
-            for place, score in points
-        ]
-        notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in rows) else []
-        return Drawing(figure, pl.DataFrame(rows, infer_schema_length=None), notes)
+        return {name: sorted(points, key=lambda point: point[0]) for name, points in series.items()}
+
+
+def _line(
+    axes: Axes, points: Sequence[tuple[float, Estimate]], places: Sequence[float], aside: float, look: Look
+) -> None:
+    where = [places.index(place) + aside for place, _ in points]
+    axes.plot(where, [score.value for _, score in points], color=look.colour, linestyle=look.line,
+              marker=look.marker, mec="white", mew=0.5)  # fmt: skip
+    for place, (_, score) in zip(where, points, strict=True):
+        if score.low is not None and score.high is not None:
+            axes.plot([place] * 2, [score.low, score.high], color=look.colour, linewidth=3, alpha=0.35,
+                      solid_capstyle="butt")  # fmt: skip

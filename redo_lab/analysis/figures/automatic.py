@@ -18,8 +18,9 @@ def drawings(names: Iterable[str], source: Source) -> Iterator[tuple[str, str, D
     fewer = replace(source.resampling, repetitions=min(source.resampling.repetitions, BAND_REPETITIONS))
     for name in names:
         recipe = read(name)
-        resampling = fewer if isinstance(recipe.kind, Curves) else source.resampling
+        kind = recipe.alone.kind
+        resampling = fewer if isinstance(kind, Curves) else source.resampling
         try:
-            yield name, recipe.title, recipe.kind.draw(replace(source, resampling=resampling))
+            yield name, recipe.title, kind.draw(replace(source, resampling=resampling))
         except ValueError as error:
             yield name, recipe.title, str(error)

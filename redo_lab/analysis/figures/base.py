@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import matplotlib as mpl
 import polars as pl
@@ -52,11 +52,35 @@ class Source:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn figure, the numbers in it, and what its caption must say beside what any figure of these runs says."""
+    """A drawn figure, the numbers in it, and what its caption must say beside what any figure of these runs says.
+
+    texts: more files, by ending: the same as LaTeX.
+    """
 
     figure: Figure
     data: pl.DataFrame
     notes: list[str] = field(default_factory=list)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One panel: its words, and what paints it, given how each method looks."""
+
+    title: str
+    x_label: str
+    y_label: str
+    paint: Callable[[Axes, Mapping[str, Look]], None]
+
+
+@dataclass(frozen=True)
+class Panes:
+    """Panels that any figure can hold: names: what its legend explains; data and notes: as of a Drawing."""
+
+    panes: list[Pane]
+    names: list[str]
+    data: pl.DataFrame
+    notes: list[str]
 
 
 class Kind(Protocol):
@@ -65,15 +89,21 @@ class Kind(Protocol):
     def draw(self, source: Source) -> Drawing: ...
 
 
+@runtime_checkable
+class PaneKind(Protocol):
+    """A kind whose panels can stand beside others'."""
+
+    def panes(self, source: Source) -> Panes: ...
+
+
 def save(
-    drawing: Drawing, score_table: ScoreTable, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
+    drawing: Drawing, text: str, folder: Path, name: str, formats: Sequence[str], *, bare: bool = False
 ) -> list[Path]:
-    """Writes `name` in each format, its numbers as CSV and its caption as text; `bare`: no caption inside the figure.
+    """Writes `name` in each format, its numbers as CSV and its caption `text`; `bare`: no caption inside the figure.
 
     The width is that of the figure to the point; the caption adds to its height.
     """
-    text = caption(score_table, drawing.notes)
-    paths = [folder / f"{name}.{ending}" for ending in (*formats, "csv", "txt")]
+    paths = [folder / f"{name}.{ending}" for ending in (*formats, *drawing.texts, "csv", "txt")]
     with mpl.rc_context(STYLE):
         if not bare:
             add_caption(drawing.figure, text)
@@ -82,6 +112,9 @@ def save(
                 # No date: the same runs give the same file.
                 metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(path.suffix[1:])
                 drawing.figure.savefig(temporary, dpi=PNG_DPI, format=path.suffix[1:], metadata=metadata)
+    for path, content in zip(paths[len(formats) :], drawing.texts.values(), strict=False):
+        with whole_file(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
     with whole_file(paths[-2]) as temporary:
         without_formulas(drawing.data).write_csv(temporary)
     with whole_file(paths[-1]) as temporary:
@@ -91,7 +124,16 @@ def save(
 
 def caption(score_table: ScoreTable, notes: Sequence[str]) -> str:
     """Sentences: the sample, `notes`, warnings, and what was left out."""
-    sentences = [sample(score_table), *notes, *score_table.warnings(), *score_table.missing()]
+    return of_all([score_table], notes)
+
+
+def of_all(score_tables: Sequence[ScoreTable], notes: Sequence[str]) -> str:
+    """The caption of panels of several score tables, each sentence once."""
+    each = [sample(score_table) for score_table in score_tables]
+    if len(set(each)) > 1:
+        each = [f"panel {number}: {text}" for number, text in enumerate(each, start=1)]
+    warnings = [line for table in score_tables for line in (*table.warnings(), *table.missing())]
+    sentences = dict.fromkeys([*each, *notes, *warnings])
     return ". ".join(note[0].upper() + note[1:] for note in sentences) + "."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -11,7 +11,18 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, legend, plain_axes, shortened
+from redo_lab.analysis.figures.base import (
+    Drawing,
+    Pane,
+    Panes,
+    Source,
+    Width,
+    canvas,
+    game_title,
+    legend,
+    plain_axes,
+    shortened,
+)
 from redo_lab.analysis.lines import Curve, CurveSpec, curves, expanded, rows_of
 from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
 from redo_lab.analysis.methods import ONE_TASK
@@ -66,25 +77,44 @@ class Curves:
     def draw(self, source: Source) -> Drawing:
         """Bands are intervals from five seeds on; with fewer there is a thin line for each."""
         score_table, config = source.score_table, self.config
-        names = expanded(config.metrics, score_table, source.table)
-        panels = self._panels(score_table, names)
-        rows = self._rows(source, names)
-        by_panel = {panel: self._curves(source, rows, panel) for panel in panels}
-        look = looks(score_table.methods)
+        names, by_panel = self._content(source)
+        panels, look = list(by_panel), looks(score_table.methods)
         across = min(config.columns, len(panels)) if len(names) == 1 else len(panels) // len(names)
         down = math.ceil(len(panels) / across)
         with mpl.rc_context(STYLE):
             figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
             places = [axes for row in grid for axes in row]
             for at, (axes, panel) in enumerate(zip(places, panels, strict=False)):
-                _panel(axes, by_panel[panel], look)
+                paint_curves(axes, by_panel[panel], look)
+                if config.percent:
+                    _as_percent(axes)
                 # Rows of different metrics show the same games below one another.
                 axes.set_title(panel.title if len(names) == 1 or at < across else "")
-                if config.percent:
-                    axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
             _labels(figure, grid, panels, _clock_name(score_table, config.clock))
             legend(figure, look)
         return Drawing(figure, _data(by_panel, config.clock), self._notes(source, by_panel))
+
+    def panes(self, source: Source) -> Panes:
+        """The same panels, each with a title and labels of its own."""
+        _, by_panel = self._content(source)
+        clock = _clock_name(source.score_table, self.config.clock)
+
+        def painter(by_method: Mapping[str, Curve]) -> Callable[[Axes, Mapping[str, Look]], None]:
+            def paint(axes: Axes, look: Mapping[str, Look]) -> None:
+                paint_curves(axes, by_method, look)
+                if self.config.percent:
+                    _as_percent(axes)
+
+            return paint
+
+        panes = [Pane(panel.title, clock, panel.y_label, painter(lines)) for panel, lines in by_panel.items()]
+        notes = self._notes(source, by_panel)
+        return Panes(panes, list(source.score_table.methods), _data(by_panel, self.config.clock), notes)
+
+    def _content(self, source: Source) -> tuple[list[str], dict[Panel, dict[str, Curve]]]:
+        names = expanded(self.config.metrics, source.score_table, source.table)
+        rows = self._rows(source, names)
+        return names, {panel: self._curves(source, rows, panel) for panel in self._panels(source.score_table, names)}
 
     def _panels(self, score_table: ScoreTable, names: Sequence[str]) -> list[Panel]:
         apart = self.config.per_game and (len(names) == 1 or len(score_table.games) <= self.config.columns)
@@ -93,7 +123,7 @@ class Curves:
         )
         pooled = "all games" if len(names) > 1 or self.config.per_game else ""
         return [
-            Panel(_title(games[0]) if len(games) == 1 else pooled, self._label(score_table, name), name, games)
+            Panel(title_of(games[0]) if len(games) == 1 else pooled, self._label(score_table, name), name, games)
             for name in names
             for games in groups
         ]
@@ -143,8 +173,8 @@ class Curves:
         return notes + [f"not drawn, as its runs share no point: {where}" for where in absent]
 
 
-def _title(game: str) -> str:
-    """None where the runs have no game."""
+def title_of(game: str) -> str:
+    """Empty where the runs have no game."""
     return "" if game == ONE_TASK else game_title(game)
 
 
@@ -159,7 +189,8 @@ def _height(width: Width, across: int) -> float:
     return max(1.15, min(2.0, 0.72 * width.inches / across))
 
 
-def _panel(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
+def paint_curves(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
+    """A line for each, with its band or with thin lines for single seeds."""
     for method, curve in by_method.items():
         each = look[method]
         if curve.band is not None:
@@ -170,6 +201,10 @@ def _panel(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, Look])
         axes.plot(curve.x, curve.centre, color=each.colour, linestyle=each.line, marker=each.marker, markevery=every,
                   mec="white", mew=0.5)  # fmt: skip
     plain_axes(axes)
+
+
+def _as_percent(axes: Axes) -> None:
+    axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
 
 
 def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Panel], clock: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import matplotlib as mpl
-import numpy as np
 import polars as pl
 from matplotlib.transforms import Bbox
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
 from redo_lab.analysis.lines import expanded, rows_of
 from redo_lab.analysis.looks import STYLE
+from redo_lab.analysis.summary import cell_text
 
 MOST_IN_A_COLUMN = 3
 
@@ -74,11 +74,4 @@ class Finals:
 
 
 def _cell(statistics: tuple[float, float | None] | None) -> str:
-    if statistics is None:
-        return "–"
-    mean, error = statistics
-    if error is None or np.isnan(error):
-        return f"{mean:.4g}"
-    # The error with two digits, the mean as far as these go.
-    digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 1
-    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+    return "–" if statistics is None else cell_text(*statistics)
