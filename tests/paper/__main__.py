@@ -26,6 +26,8 @@ from scripts.paper_runs import IDS
 
 NO_PROXY_LISTENS_HERE = "http://127.0.0.1:9"
 SWEEP = ["scale=smoke", "logger=none", "hydra.launcher.runs_at_once=2", "hydra.launcher.threads_per_run=1"]
+SAME_CODE = ["--allow-missing"]
+"""All runs have finished; but the checkout may have changed meanwhile, and a figure of runs of several codes is refused."""
 CHECKOUT = Path(__file__).parent.parent.parent
 LAST_LINES = 15
 
@@ -81,7 +83,7 @@ def drawn(result: Result, root: Path) -> Result:
     """Its figure is there, or a word why not; printed."""
     begun = time.monotonic()
     if result.failed is None:
-        done = redo_lab(["figure", result.name, "-o", "drawn", "--format", "png"], root)
+        done = redo_lab(["figure", result.name, "-o", "drawn", "--format", "png", *SAME_CODE], root)
         picture = root / "drawn" / f"{result.name}.png"
         if done.returncode or not picture.is_file():
             result = result._replace(failed=said(f"redo-lab figure {result.name}", done))
