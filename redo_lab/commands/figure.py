@@ -14,8 +14,8 @@ from redo_lab.runs.reading import printable
 FORMATS = ("pdf", "svg", "png")
 
 
-def main(argv: Sequence[str]) -> int:
-    """0, or 2 with the reason on stderr."""
+def parser() -> argparse.ArgumentParser:
+    """The words of `redo-lab figure`."""
     made = argparse.ArgumentParser("redo-lab figure", description="Draws one figure; --list names those there are.")
     made.add_argument("name", nargs="?", metavar="NAME", help="one of --list, or the path of a YAML file")
     add_selection(made, runs="*")
@@ -28,6 +28,12 @@ def main(argv: Sequence[str]) -> int:
         "--smooth", type=int, default=1, metavar="N", help="average curves over N points; the caption says"
     )
     made.add_argument("--list", action="store_true", help="the figures there are")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """0, or 2 with the reason on stderr."""
+    made = parser()
     arguments = made.parse_args(argv)
     if arguments.list:
         print("\n".join(described()))

@@ -14,7 +14,7 @@ from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.base import Source
 from redo_lab.analysis.lines import expanded, smoothed
 from redo_lab.analysis.looks import COLOURS, looks, places
-from redo_lab.analysis.recipes import FIGURES, in_report, names, of_aggregate, read
+from redo_lab.analysis.recipes import in_report, names, of_aggregate, read
 from redo_lab.analysis.score_table import collect
 from redo_lab.cli import main
 from redo_lab.runs.table import load

@@ -32,7 +32,7 @@ class Layout:
         self.config = config
 
     def draw(self, parts: Sequence[Panes]) -> Drawing:
-        """All panels, a legend for all; the numbers of several parts one below the other, with the part's own number."""
+        """All panels, a legend for all; the numbers of several parts below one another, each with its part's number."""
         panes = [pane for part in parts for pane in part.panes]
         look = looks(list(dict.fromkeys(name for part in parts for name in part.names)))
         across = min(self.config.columns, len(panes))
