@@ -4,7 +4,7 @@ python -m tests.paper [--only ID …] [--root DIR]
 
 Two runs at a time, and the drawing of one id beside the runs of the next. Runs that several ids share are trained once.
 Exit code 1, with the ids, if one fails. What needs data that isn't here runs on what its sweep says for scale=smoke:
-Figure 3 on scikit-learn's digits, as CIFAR-10 is a download of 170 MB.
+Figure 3 on scikit-learn's digits, as CIFAR-10 is a download of 170 MB; what others need is made before (preparations).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from typing import NamedTuple
 
 from redo_lab.paths import shipped
 from scripts.paper_runs import IDS
+from tests.paper.preparations import PREPARATIONS, WORDS
 
 NO_PROXY_LISTENS_HERE = "http://127.0.0.1:9"
-SWEEP = ["scale=smoke", "logger=none", "hydra.launcher.runs_at_once=2", "hydra.launcher.threads_per_run=1"]
+RUN = ["scale=smoke", "logger=none"]
+SWEEP = [*RUN, "hydra.launcher.runs_at_once=2", "hydra.launcher.threads_per_run=1"]
 SAME_CODE = ["--allow-missing"]
-"""All runs have finished; but the checkout may have changed meanwhile, and a figure of runs of several codes is refused."""
+"""The checkout may have changed between two runs, and a figure of runs of several codes is refused without this."""
 CHECKOUT = Path(__file__).parent.parent.parent
 LAST_LINES = 15
 
@@ -71,12 +73,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def launched(name: str, root: Path, drawing: ThreadPoolExecutor) -> Future[Result]:
     """Its runs are finished, or one has failed; the drawing waits its turn."""
-    begun = time.monotonic()
-    done = redo_lab(["sweep", name, *SWEEP], root)
-    seconds = time.monotonic() - begun
-    last = done.stdout.strip().rpartition("\n")[2]
-    failure = said(f"redo-lab sweep {name}", done) if done.returncode else None
-    return drawing.submit(drawn, Result(name, seconds, last, failure), root)
+    begun, last, failure = time.monotonic(), "", None
+    for words in [*PREPARATIONS.get(name, []), ["sweep", name, *WORDS.get(name, [])]]:
+        done = redo_lab([*words, *{"train": RUN, "sweep": SWEEP}.get(words[0], [])], root)
+        last = done.stdout.strip().rpartition("\n")[2]
+        if done.returncode:
+            failure = said(f"redo-lab {' '.join(words)}", done)
+            break
+    return drawing.submit(drawn, Result(name, time.monotonic() - begun, last, failure), root)
 
 
 def drawn(result: Result, root: Path) -> Result:
