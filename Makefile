@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations check cover format golden lock bench bench-checkpoint bench-analysis coverage learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper paper-table results results-draw check cover format golden lock bench bench-checkpoint bench-analysis coverage learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -45,6 +45,21 @@ test-slurm: $(STAMP) ## sweeps of real runs on a real Slurm that it brings up he
 
 test-mutations: $(STAMP) ## plant some 90 mistakes, one at a time: the tests must see each; SECONDS=600 tries as many as go in
 	$(BIN)/python -m tests.mutations $(if $(SECONDS),--seconds $(SECONDS))
+
+test-paper: $(STAMP) ## every figure and table of the paper launched and drawn at scale=smoke, network-free; ten minutes
+	$(BIN)/python -m tests.paper
+
+paper-table: $(STAMP) ## write docs/paper.md anew from sweeps/, figures/ and docs/results/
+	$(BIN)/python -m scripts.paper_table
+
+ROOT ?= results
+PROCESSES ?= 1
+
+results: $(STAMP) ## go on with docs/results/plan.yaml below ROOT=results, PROCESSES=1 at once, then draw; BACKGROUND=1 returns at once
+	$(BIN)/python -m scripts.results --root $(ROOT) --processes $(PROCESSES) $(if $(BACKGROUND),--background)
+
+results-draw: $(STAMP) ## the figures, CSVs and about.json of docs/results/ from the runs below ROOT=results
+	$(BIN)/python -m scripts.results --draw --root $(ROOT)
 
 golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
 	$(BIN)/python -m tests.golden.renew

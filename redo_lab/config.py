@@ -96,8 +96,8 @@ class RunConfig:
 COMMON = tuple(field.name for field in fields(RunConfig))
 """The root nodes of every run."""
 
-RESERVED = ("shared",)
-"""Root nodes that only other nodes refer to."""
+RESERVED = ("shared", "dry_run")
+"""Root nodes that are no part of a run: other nodes refer to them, or the command that starts it."""
 
 
 def register_resolvers() -> None:

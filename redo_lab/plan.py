@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,18 @@ class CheckedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked run. `directory` need not exist yet."""
+    """A checked run. `directory` need not exist yet; dry_run: it is only to be described."""
 
     plain: Mapping[str, Any]
     run: Mapping[str, Any]
     directory: Path
-    study: Blueprint
+    checked: CheckedRun
+    dry_run: bool
+
+    @property
+    def study(self) -> Blueprint:
+        """What the run does."""
+        return self.checked.study
 
     @property
     def finished(self) -> bool:
@@ -67,7 +73,11 @@ class Plan:
         """The same run with another seed, for a config in which nothing else depends on the seed."""
         plain = {**self.plain, "seed": seed}
         run = {**self.run, **_identity(plain, {**self.run["axes"], "seed": seed}, self.study)}
-        return Plan(plain, run, self.directory.with_name(run["run_id"]), self.study)
+        return replace(self, plain=plain, run=run, directory=self.directory.with_name(run["run_id"]))
+
+    def check_machine(self) -> None:
+        """Raises ConfigError if this machine lacks the memory, the device or the tracker's login."""
+        check_machine(self.checked)
 
     def set_aside(self) -> None:
         """The directory is free, what it held beside it; ConfigError if somebody works on it."""
@@ -94,12 +104,15 @@ def stored_run(config: Mapping[str, Any], directory: Path) -> CheckedRun:
 def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = True) -> Plan:
     """The run that `plain` (resolved) asks for; raises ConfigError for whatever can't work. Nothing is written.
 
-    here: it is to run on this machine, so that has to have the memory and the device.
+    here: it is to run on this machine, so that has to have the memory and the device, unless it is a dry run.
     """
+    dry_run = plain["dry_run"]
+    require(isinstance(dry_run, bool), f"dry_run must be true or false, got {dry_run}")
+    plain = {key: value for key, value in plain.items() if key != "dry_run"}
     checked = CheckedRun.of(plain)
     config, study = checked.config, checked.study
     check_place(config.root, config.experiment)
-    if here:
+    if here and not dry_run:
         check_machine(checked)
     common = dict(zip(COMMON_AXES, (choices["scale"], config.seed), strict=True))
     axes = {**study.axes(choices), **common}
@@ -115,7 +128,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
         "git": identity.code_version(),
         "versions": identity.versions(),
     }
-    return Plan(plain, run, Path(config.root) / config.experiment / run["run_id"], study)
+    return Plan(plain, run, Path(config.root) / config.experiment / run["run_id"], checked, dry_run)
 
 
 def _identity(plain: Mapping[str, Any], axes: Mapping[str, Any], study: Blueprint) -> dict[str, Any]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from hydra_plugins.redo_lab_launchers.checking import CheckingLauncher
 
 
 class GridSweeper(Sweeper):
@@ -23,7 +26,7 @@ class GridSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Ready to sweep."""
-        self.context = hydra_context
+        self.context, self.composed = hydra_context, config
         self.jobs_launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
@@ -37,17 +40,38 @@ class GridSweeper(Sweeper):
         jobs = described.jobs(arguments, self._values)
         if not jobs:
             raise ConfigError(f"{self.file}: no job is left")
+        if not isinstance(self.jobs_launcher, CheckingLauncher) and self._is_dry(jobs[0]):
+            self._describe(jobs)
+            return
         self.jobs_launcher.launch(jobs, initial_job_idx=0)
 
-    def _values(self, word: str) -> list[str]:
-        from redo_lab.commands.train import quoted
-        from redo_lab.config import ConfigError
-        from redo_lab.options import groups
+    def _is_dry(self, job: list[str]) -> bool:
+        return bool(self.context.config_loader.load_sweep_config(self.composed, job).dry_run)
 
-        (override,) = OverridesParser.create(self.context.config_loader).parse_overrides([quoted(word, groups())])
-        key = override.get_key_element()
-        if not override.is_sweep_override():
-            return [f"{key}={override.get_value_element_as_str()}"]
-        if not override.is_discrete_sweep():
-            raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
-        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    def _describe(self, jobs: list[list[str]]) -> None:
+        """Every job is checked as ours are, for launchers that know no dry run."""
+        from redo_lab.sweeping.planned import planned_jobs, preview, without_duplicates
+
+        wanted = without_duplicates(planned_jobs(self.context, self.composed, jobs, here=False))
+        print(preview(wanted).text(lambda cost: []))
+
+    def _values(self, word: str) -> list[str]:
+        return values(word, self.context.config_loader)
+
+
+def values(word: str, config_loader: ConfigLoader | None = None) -> list[str]:
+    """`seed=range(2)` → `seed=0`, `seed=1`, as Hydra reads it; the loader is for globs, which list a group's options.
+
+    ConfigError for what has no end, such as an interval.
+    """
+    from redo_lab.commands.train import quoted
+    from redo_lab.config import ConfigError
+    from redo_lab.options import groups
+
+    (override,) = OverridesParser.create(config_loader).parse_overrides([quoted(word, groups())])
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]

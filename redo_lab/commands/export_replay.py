@@ -35,9 +35,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from redo_lab.runs.table import run_named
     from redo_lab.attempt.kept import kept_replay
     from redo_lab.replay.export import write
+    from redo_lab.runs.table import run_named
 
     if arguments.number < 0:
         raise ValueError(f"--number must be ≥ 0, got {arguments.number}")

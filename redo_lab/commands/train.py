@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -19,6 +20,9 @@ from redo_lab.options import groups
 from redo_lab.paths import shipped
 from redo_lab.runs.reading import printable
 from redo_lab.runs.status import State
+
+if TYPE_CHECKING:
+    from redo_lab.plan import Plan
 
 CONF = shipped("conf")
 EXIT_CODES = {State.FINISHED: 0, State.FAILED: 1, State.INTERRUPTED: 130, State.PREEMPTED: 143}
@@ -72,6 +76,9 @@ def compose_and_run(composed: DictConfig) -> None:
     try:
         planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
         with writing(composed.root):
+            if planned.dry_run:
+                print(_described(planned))
+                return
             if composed.force:
                 planned.set_aside()
             if planned.finished:
@@ -87,6 +94,15 @@ def compose_and_run(composed: DictConfig) -> None:
     if code := _execute(planned.directory):
         # Not for 0: Ray's workers take any SystemExit for a crash.
         raise SystemExit(code)
+
+
+def _described(planned: Plan) -> str:
+    """What `planned` would do, for dry_run=true."""
+    from redo_lab.sweeping.preview import Preview, Wanted, machine_problem
+
+    problem = machine_problem([planned])
+    text = Preview([Wanted.of(planned, HydraConfig.get().overrides.task)]).text(lambda cost: [])
+    return text if problem is None else f"{problem}\n{text}"
 
 
 def _execute(directory: Path) -> int:

@@ -1,51 +1,98 @@
-"""What a sweep will cost, from the measured rates of runs like its own."""
+"""What a sweep will cost, from what runs like its own have been measured to do."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from redo_lab.launch.record import SweepRun
 from redo_lab.runs import about, status
 from redo_lab.runs.table import find_runs
 
 Kind = tuple[object, ...]
 
 
-class Axes(NamedTuple):
-    """A run's axes by name, and those of them that leave its pace as it is."""
+class Rest(NamedTuple):
+    """What is left of a run: so many `unit`s. same_pace: those of its axes that leave its pace as it is."""
 
-    values: Mapping[str, Any]
+    left: int
+    unit: str
+    axes: Mapping[str, Any]
     same_pace: tuple[str, ...]
 
 
-def hours(runs: Sequence[SweepRun], axes: Sequence[Axes], roots: Iterable[Path]) -> tuple[float, int]:
-    """Hours that `runs` take one after another, and how many of them were left out as none like them was measured.
+class Measured(NamedTuple):
+    """The pace of a run as its status has it."""
 
-    The rate is the median of all runs below `roots` that count in the same unit and agree in every axis but those that
-    leave the pace as it is, on whatever machine they ran.
+    unit: str
+    axes: Mapping[str, Any]
+    rate_per_s: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of runs one after another. hours: of the `known` runs, those that some of the `measured` runs are like.
+
+    devices: what the measured runs ran on; unknown: the places, in what was asked, of runs like none of them.
     """
-    measured = list(_measured(roots))
-    rates = {same_pace: _rates(measured, same_pace) for same_pace in {each.same_pace for each in axes}}
-    rate_of_each = [rates[each.same_pace].get(_kind(run.unit, *each)) for run, each in zip(runs, axes, strict=True)]
-    known = [(run, rate) for run, rate in zip(runs, rate_of_each, strict=True) if rate is not None]
-    return sum(run.total / rate for run, rate in known) / 3600, len(runs) - len(known)
+
+    hours: float
+    known: int
+    measured: int
+    devices: tuple[str, ...]
+    unknown: tuple[int, ...]
+
+    @property
+    def source(self) -> str:
+        """Where the hours come from."""
+        runs = "a run like these" if self.measured == 1 else f"{self.measured} runs like these"
+        return f"by the median rate of {runs} ({' and '.join(self.devices)})"
 
 
-def _measured(roots: Iterable[Path]) -> Iterator[tuple[str, Mapping[str, Any], float]]:
-    """Unit, axes and rate of each run below `roots` that has one."""
+def cost(runs: Sequence[Rest], roots: Iterable[Path]) -> Cost:
+    """What `runs` will take, by the runs below `roots`.
+
+    The rate of a run is the median of all that have made updates, count in the same unit and agree in every axis but
+    those that leave the pace as it is, on whatever machine they ran.
+    """
+    by_kind: dict[Kind, list[Measured]] = defaultdict(list)
+    for one, same_pace in product(_measured(roots), {run.same_pace for run in runs}):
+        by_kind[_kind(one.unit, one.axes, same_pace)].append(one)
+    rates = {kind: statistics.median(one.rate_per_s for one in alike) for kind, alike in by_kind.items()}
+    kinds = [_kind(run.unit, run.axes, run.same_pace) for run in runs]
+    seconds = [run.left / rates[kind] for run, kind in zip(runs, kinds, strict=True) if kind in rates]
+    used = {id(one): one for kind in kinds for one in by_kind.get(kind, [])}
+    devices = tuple(sorted({one.device for one in used.values()}))
+    unknown = tuple(at for at, kind in enumerate(kinds) if kind not in rates)
+    return Cost(sum(seconds) / 3600, len(seconds), len(used), devices, unknown)
+
+
+def hours_text(hours: float) -> str:
+    """Two digits at least: 0.25 h, 3.4 h, 5,300 h; minutes or seconds where it is less than a tenth."""
+    if hours < 0.1:
+        return f"{60 * hours:.2g} min" if hours >= 1 / 60 else f"{max(1, round(3600 * hours))} s"
+    return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.2g} h"
+
+
+def _measured(roots: Iterable[Path]) -> Iterator[Measured]:
+    """Before its first update a run is far faster than it will be: it doesn't count."""
     for root in roots:
         try:
             directories = find_runs([root])
         except ValueError:
             continue
         for directory in directories:
-            at, run = status.read(directory), about.read(directory)
-            if at is not None and run is not None and at.rate_per_s and at.rate_per_s > 0:
-                yield run.unit, run.axes, at.rate_per_s
+            at = status.read(directory)
+            if at is None or not at.updates or not at.rate_per_s or at.rate_per_s <= 0:
+                continue
+            run = about.read(directory)
+            if run is not None:
+                yield Measured(run.unit, run.axes, at.rate_per_s, at.device or "device unknown")
 
 
 def _rates(measured: Iterable[tuple[str, Mapping[str, Any], float]], same_pace: tuple[str, ...]) -> dict[Kind, float]:
@@ -57,4 +104,8 @@ def _rates(measured: Iterable[tuple[str, Mapping[str, Any], float]], same_pace: 
 
 def _kind(unit: str, axes: Mapping[str, Any], same_pace: tuple[str, ...]) -> Kind:
     kept = [(name, value) for name, value in sorted(axes.items()) if name not in same_pace]
-    return (unit, *((name, value if isinstance(value, (int, float)) else str(value)) for name, value in kept))
+    return (
+        unit,
+        same_pace,
+        *((name, value if isinstance(value, (int, float)) else str(value)) for name, value in kept),
+    )

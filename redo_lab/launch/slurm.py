@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,6 @@ class Slurm:
         requeue: bool
         max_crashes: int
         snapshot: bool
-        dry_run: bool
 
         def __post_init__(self) -> None:
             for name in ("time", "cpus_per_run", "runs_per_gpu", "running_jobs", "max_crashes", "max_jobs", "shards"):
@@ -214,6 +213,9 @@ def _user_conf() -> list[str]:
 
 def resubmit(runs: Sequence[SweepRun], settings: Mapping[str, Any]) -> Sweep:
     """A new submission of `runs`, whose directories exist, with the `settings` of an earlier one."""
+    # Older versions recorded settings that there are no more.
+    known = [field.name for field in fields(Slurm.Config)]
+    settings = {name: value for name, value in settings.items() if name in known}
     sweep = Sweep.begin(sys.argv, code_version(), settings, runs)
     for line in Slurm(parse({"_target_": TARGET, **settings}, "hydra.launcher")).submit(sweep):
         print(line)

@@ -18,7 +18,7 @@ PLACE = ("root", "experiment", "device", "threads", "logger", "progress", "check
 WHEREABOUTS = ("folder", "download")
 """Settings of a part that say where its data lie; what they are counts."""
 
-FREE = (*PLACE, "probes", "scale", "shared")
+FREE = (*PLACE, "dry_run", "probes", "scale", "shared")
 """Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
 PACKAGES = ("redo_lab", "torch", "numpy", "scikit-learn", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")

@@ -51,6 +51,10 @@ class Blueprint(Protocol):
         """The memory that a run takes at its fullest, as far as it is worth knowing."""
         return 0
 
+    def saved_bytes(self) -> int:
+        """What of that lies on disk while a run is under way, if checkpoint.replay=true; uncompressed."""
+        return 0
+
     def check_machine(self) -> None:
         """Raises ConfigError, saying what would fit, if this machine lacks the memory."""
 

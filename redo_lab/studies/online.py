@@ -123,6 +123,10 @@ class Online(Blueprint):
         """Of the full replay."""
         return bytes_needed(self.replay.config, self.spec)
 
+    def saved_bytes(self) -> int:
+        """All of it."""
+        return self.memory_bytes()
+
     def check_machine(self) -> None:
         """Raises ConfigError if the full replay doesn't fit."""
         check_memory(self.replay.config, self.spec)

@@ -12,12 +12,14 @@ from omegaconf import DictConfig
 
 from redo_lab.config import ConfigError, parse
 from redo_lab.launch.board import Job
+from redo_lab.launch.estimate import Cost, hours_text
 from redo_lab.launch.gpus import visible
 from redo_lab.launch.local import Pool, exit_code
 from redo_lab.launch.table import display, summary
 from redo_lab.replay import memory
 from redo_lab.runs import about
-from redo_lab.sweeping.planned import Planned, make_room, planned_jobs, without_duplicates, write
+from redo_lab.sweeping.planned import Planned, dry, make_room, planned_jobs, preview, without_duplicates, write
+from redo_lab.sweeping.preview import machine_problem
 
 POOL = "redo_lab.launch.local.Pool"
 
@@ -31,7 +33,7 @@ class LocalSweep:
         self.pool: Pool.Config = parse({"_target_": POOL, **settings}, "hydra.launcher")
 
     def run(self, job_overrides: Sequence[Sequence[str]]) -> int:
-        """0: every run asked for is finished; otherwise the code to end with."""
+        """0: every run asked for is finished, or described in a dry run; otherwise the code to end with."""
         planned = planned_jobs(self.context, self.config, job_overrides, here=True)
         wanted = without_duplicates(planned)
         if len(wanted) < len(planned):
@@ -39,7 +41,13 @@ class LocalSweep:
             print(f"{again} of {len(planned)} jobs ask for the same run as another; each is run once", file=sys.stderr)
         due = [job for job in wanted if job.plan.plain["force"] or not job.plan.finished]
         gpus = _gpus(self.pool, due)
+        if dry(planned):
+            self._describe(wanted, due, len(gpus))
+            return 0
         settings = _fitted(self.pool, due, len(gpus))
+        at_once = min(settings.at_once(len(gpus)), len(due))
+        if due:
+            print(preview(wanted).heading(lambda cost: _side_by_side(cost, at_once)), file=sys.stderr)
         make_room(due)
         write(due)
         with display(settings.line_seconds) as shown:
@@ -47,6 +55,19 @@ class LocalSweep:
             board = pool.run([_job(job) for job in due], finished_before=len(wanted) - len(due))
         print(summary(board))
         return exit_code(board)
+
+    def _describe(self, wanted: Sequence[Planned], due: Sequence[Planned], gpus: int) -> None:
+        problem = machine_problem([job.plan for job in due])
+        settings = self.pool if problem else _fitted(self.pool, due, gpus)
+        at_once = min(settings.at_once(gpus), len(due))
+        if problem:
+            print(problem)
+        print(preview(wanted).text(lambda cost: _side_by_side(cost, at_once)))
+
+
+def _side_by_side(cost: Cost, at_once: int) -> list[str]:
+    """Side by side they share the cores that they were measured on, or not: nobody knows before."""
+    return [f"{at_once} at once, {hours_text(cost.hours / at_once)} or more"] if at_once > 1 else []
 
 
 def _job(job: Planned) -> Job:

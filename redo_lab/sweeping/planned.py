@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 
-from redo_lab.config import ConfigError, resolve
+from redo_lab.config import ConfigError, require, resolve
 from redo_lab.launch.names import short_names, varying
 from redo_lab.plan import Plan, plan
 from redo_lab.runs.place import set_aside, writing
+from redo_lab.sweeping.preview import Preview, Wanted
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A job that can run, and its short name."""
+    """A job that can run, its short name and its words."""
 
     plan: Plan
     name: str
+    words: Sequence[str]
 
 
 def planned_jobs(
@@ -36,7 +38,7 @@ def planned_jobs(
     names = short_names(job_overrides)
     for overrides, varied, name in zip(job_overrides, varying(job_overrides), names, strict=True):
         try:
-            planned.append(Planned(seeds.plan(overrides), name))
+            planned.append(Planned(seeds.plan(overrides), name, overrides))
         except ConfigError as error:
             mistakes.setdefault(str(error), []).append(varied)
     if mistakes:
@@ -47,6 +49,18 @@ def planned_jobs(
 def without_duplicates(planned: Sequence[Planned]) -> list[Planned]:
     """The first job of each run directory."""
     return list({job.plan.directory: job for job in reversed(planned)}.values())[::-1]
+
+
+def preview(wanted: Sequence[Planned]) -> Preview:
+    """What `wanted` would do and cost."""
+    return Preview([Wanted.of(job.plan, job.words) for job in wanted])
+
+
+def dry(planned: Sequence[Planned]) -> bool:
+    """Whether the jobs are only to be described; ConfigError if that holds for some of them alone."""
+    asked = {job.plan.dry_run for job in planned}
+    require(len(asked) == 1, "dry_run must be the same for all jobs of a sweep")
+    return asked.pop()
 
 
 def make_room(planned: Sequence[Planned]) -> None:

@@ -14,14 +14,14 @@ from omegaconf import DictConfig
 
 from redo_lab.config import parse, require
 from redo_lab.launch import site
-from redo_lab.launch.estimate import Axes, hours
+from redo_lab.launch.estimate import Cost, hours_text
 from redo_lab.launch.queued import queued
 from redo_lab.launch.record import Sweep, SweepRun
 from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused
 from redo_lab.replay.memory import GIB
 from redo_lab.runs import about
 from redo_lab.runs.identity import code_version
-from redo_lab.sweeping.planned import Planned, make_room, planned_jobs, without_duplicates, write
+from redo_lab.sweeping.planned import Planned, dry, make_room, planned_jobs, preview, without_duplicates, write
 
 EXIT_REFUSED = 1
 
@@ -35,34 +35,35 @@ class SlurmSweep:
         self.slurm: Slurm.Config = parse({"_target_": TARGET, **settings}, "hydra.launcher")
 
     def run(self, job_overrides: Sequence[Sequence[str]]) -> int:
-        """0: every run asked for is finished, in the queue or submitted now; 1: Slurm has refused some."""
+        """0: every run asked for is finished, in the queue, submitted now or described; 1: Slurm has refused some."""
         planned = planned_jobs(self.context, self.config, job_overrides, here=False)
-        overrides = {id(job): list(words) for job, words in zip(planned, job_overrides, strict=True)}
-        due = _due(without_duplicates(planned))
+        wanted = without_duplicates(planned)
+        due, waiting = _due(wanted)
         if not due:
             return 0
         _check_memory(self.slurm, due)
         code = code_version()
-        runs = [_run(job, overrides[id(job)]) for job in due]
+        runs = [_run(job) for job in due]
         sweep, slurm = Sweep.begin(sys.argv[1:], code, asdict(self.slurm), runs), Slurm(self.slurm)
         slurm.check(sweep)
-        if self.slurm.dry_run:
-            print(_preview(slurm, sweep, due))
+        if dry(planned):
+            print(_described(slurm, sweep, [job for job in wanted if _directory(job) not in waiting]))
             return 0
+        print(preview(due).heading(lambda cost: _in_jobs(slurm, sweep, cost)), file=sys.stderr)
         _warn(code, self.slurm, due)
         make_room(due)
         write(due)
         return _submit(slurm, sweep)
 
 
-def _due(wanted: Sequence[Planned]) -> list[Planned]:
-    """Those that are neither finished nor in the queue; prints how many are which."""
+def _due(wanted: Sequence[Planned]) -> tuple[list[Planned], set[Path]]:
+    """Those that are neither finished nor in the queue, and the directories of those in it; prints the counts."""
     unfinished = [job for job in wanted if job.plan.plain["force"] or not job.plan.finished]
     already = queued([_directory(job) for job in unfinished])
     _refuse_forced(job for job in unfinished if _directory(job) in already)
     due = [job for job in unfinished if _directory(job) not in already]
     print(_counted(len(wanted), len(wanted) - len(unfinished), len(already), len(due)))
-    return due
+    return due, already
 
 
 def _directory(job: Planned) -> Path:
@@ -98,9 +99,9 @@ def _check_memory(config: Slurm.Config, due: Sequence[Planned]) -> None:
         )
 
 
-def _run(job: Planned, overrides: list[str]) -> SweepRun:
+def _run(job: Planned) -> SweepRun:
     run = about.of(job.plan.run)
-    return SweepRun(run.run_id, str(job.plan.directory.absolute()), job.name, run.total, run.unit, overrides)
+    return SweepRun(run.run_id, str(job.plan.directory.absolute()), job.name, run.total, run.unit, list(job.words))
 
 
 def _counted(wanted: int, finished: int, queued: int, due: int) -> str:
@@ -109,21 +110,34 @@ def _counted(wanted: int, finished: int, queued: int, due: int) -> str:
     return f"{wanted} {'run' if wanted == 1 else 'runs'}: {summary}"
 
 
-def _preview(slurm: Slurm, sweep: Sweep, due: Sequence[Planned]) -> str:
-    packs = slurm.packs(sweep.runs, slurm.config.max_jobs)
-    limit = site.max_array_jobs()
-    sizes = [len(packs[at : at + limit]) for at in range(0, len(packs), limit)]
+def _described(slurm: Slurm, sweep: Sweep, wanted: Sequence[Planned]) -> str:
+    """The files that sbatch would get, then what the runs are and take."""
+    sizes = _arrays(slurm, sweep)
     folder = sweep.folder / sweep.id
     texts = [slurm.sbatch_text(sweep.folder.parent.name, folder, size) for size in sizes]
-    axes = [Axes(job.plan.run["axes"], job.plan.same_pace_axes) for job in due]
-    experiments = {job.plan.directory.parent for job in due}
-    alone, unknown = hours(sweep.runs, axes, experiments)
-    unit = "GPU-hours" if slurm.config.gpus or slurm.config.shards else "job-hours"
-    summary = f"{alone / slurm.config.runs_per_gpu:.1f} {unit}"
-    estimate = "no run like these has been measured below this folder" if unknown == len(due) else f"about {summary}"
-    left_out = f" (without {unknown} runs unlike any measured one)" if 0 < unknown < len(due) else ""
-    counts = f"{len(due)} runs in {len(packs)} jobs, {len(sizes)} arrays"
-    return "\n".join([*texts, f"{counts}; {estimate}{left_out}; nothing submitted"])
+    jobs = f"{len(sweep.runs)} {_plural('run', len(sweep.runs))} in {sum(sizes)} {_plural('job', sum(sizes))}"
+    arrays = f"{len(sizes)} {_plural('array', len(sizes))}"
+    text = preview(wanted).text(lambda cost: _in_jobs(slurm, sweep, cost))
+    return "\n".join([*texts, f"{jobs}, {arrays}", text])
+
+
+def _plural(noun: str, count: int) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
+def _arrays(slurm: Slurm, sweep: Sweep) -> list[int]:
+    """How many jobs each array has."""
+    packs = slurm.packs(sweep.runs, slurm.config.max_jobs)
+    limit = site.max_array_jobs()
+    return [len(packs[at : at + limit]) for at in range(0, len(packs), limit)]
+
+
+def _in_jobs(slurm: Slurm, sweep: Sweep, cost: Cost) -> list[str]:
+    """GPU-hours where the jobs have GPUs: runs that share one are taken not to slow each other down."""
+    on_gpus = bool(slurm.config.gpus or slurm.config.shards)
+    held = hours_text(cost.hours / slurm.config.runs_per_gpu).replace(" h", " GPU-hours" if on_gpus else " job-hours")
+    measured_elsewhere = on_gpus and "cuda" not in cost.devices
+    return [f"in {sum(_arrays(slurm, sweep))} jobs: {held}" + " at a CPU's rate, less on a GPU" * measured_elsewhere]
 
 
 def _warn(code: dict[str, Any], config: Slurm.Config, due: Sequence[Planned]) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from redo_lab.launch.estimate import Axes, hours
-from redo_lab.launch.record import SweepRun
+from redo_lab.launch.estimate import Rest, cost, hours_text
 
 AXES: dict[str, Any] = {"agent": "dqn", "suite": "atari", "replay_ratio": 1, "recycler": "redo", "seed": 0}
 
@@ -23,25 +22,43 @@ def measured(root: Path, name: str, rate: float, **axes: object) -> None:
     directory.mkdir(parents=True)
     run = {"run_id": name, "experiment": "exp", "axes": {**AXES, **axes}, "env_steps": 100}
     (directory / "run.json").write_text(json.dumps(run))
-    state = {"state": "running", "env_steps": 5, "total_env_steps": 100, "updates": 0, "heartbeat": 0.0, "attempt": 1}
+    state = {"state": "running", "env_steps": 5, "total_env_steps": 100, "updates": 3, "heartbeat": 0.0, "attempt": 1}
     (directory / "status.json").write_text(json.dumps({**state, "host": "n1", "rate_env_steps_per_s": rate}))
-
-
-def asked(same_pace: tuple[str, ...] = SAME_PACE, **axes: object) -> tuple[SweepRun, Axes]:
-    """A run to be estimated."""
-    return SweepRun("b", "/b", "b", 360_000, "agent steps", []), Axes({**AXES, **axes}, same_pace)
 
 
 def test_the_pace_is_the_median_of_the_runs_of_a_kind(tmp_path: Path) -> None:
     for number, rate in enumerate((10.0, 50.0, 1000.0)):
         measured(tmp_path, f"run{number}", rate)
-    run, axes = asked(seed=3)
-    assert hours([run], [axes], [tmp_path]) == (pytest.approx(2.0), 0)
+    left = cost([Rest(360_000, "agent steps", {**AXES, "seed": 3}, SAME_PACE)], [tmp_path])
+    assert left.hours == pytest.approx(2.0)
+    assert (left.known, left.measured, left.unknown) == (1, 3, ())
+
+
+def test_runs_of_another_kind_or_unit_are_unknown(tmp_path: Path) -> None:
+    measured(tmp_path, "run", 10.0)
+    rests = [
+        Rest(36_000, "agent steps", {**AXES, "recycler": "none"}, SAME_PACE),
+        Rest(36_000, "agent steps", AXES, SAME_PACE),
+        Rest(36_000, "epochs", AXES, SAME_PACE),
+    ]
+    left = cost(rests, [tmp_path, tmp_path / "nowhere"])
+    assert (left.hours, left.known, left.unknown) == (pytest.approx(1.0), 1, (0, 2))
 
 
 def test_a_run_tells_which_of_its_axes_leave_its_pace_as_it_is(tmp_path: Path) -> None:
     measured(tmp_path, "a", 50.0, game="pong")
     measured(tmp_path, "b", 100.0, game="pong", recycler="none")
-    runs = [asked(game="qbert"), asked((*SAME_PACE, "recycler"), game="qbert"), asked(("seed",), game="qbert")]
-    each = [hours([run], [axes], [tmp_path]) for run, axes in runs]
-    assert each == [(pytest.approx(2.0), 0), (pytest.approx(100 / 75), 0), (0.0, 1)]
+    axes = {**AXES, "game": "qbert"}
+    rests = [Rest(360_000, "agent steps", axes, pace) for pace in (SAME_PACE, (*SAME_PACE, "recycler"), ("seed",))]
+    each = [cost([rest], [tmp_path]) for rest in rests]
+    assert [one.hours for one in each] == [pytest.approx(2.0), pytest.approx(100 / 75), 0.0]
+    together = cost(rests, [tmp_path])
+    assert (together.hours, together.measured, together.unknown) == (pytest.approx(2 + 100 / 75), 2, (2,))
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(0.0001, "1 s"), (0.01, "36 s"), (0.05, "3 min"), (0.25, "0.25 h"), (3.44, "3.4 h"), (5321.4, "5,321 h")],
+)
+def test_hours_are_read_at_a_glance(hours: float, text: str) -> None:
+    assert hours_text(hours) == text

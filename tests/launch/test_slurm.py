@@ -16,7 +16,6 @@ from omegaconf import OmegaConf
 
 from redo_lab.commands.train import CONF
 from redo_lab.config import ConfigError, parse
-from redo_lab.launch.estimate import Axes, hours
 from redo_lab.launch.pack import Pack
 from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
 from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused, resubmit
@@ -245,34 +244,10 @@ def test_resubmitting_uses_the_settings_of_before(
 ) -> None:
     first = begun(tmp_path, 3, config(partition="gpu", runs_per_gpu=2))
     accept(site, first)
-    again = resubmit(first.runs[1:], first.settings)
+    again = resubmit(first.runs[1:], {**first.settings, "dry_run": False})
     assert again.jobs == {"101": ["run1", "run2"]}
     assert "#SBATCH --partition=gpu" in (site / "sbatch.1").read_text()
     assert capsys.readouterr().out == "2 runs in 1 job: 101\n"
-
-
-def test_hours_come_from_runs_of_the_same_kind(tmp_path: Path) -> None:
-    axes = {"agent": "dqn", "network": "nature", "suite": "atari", "replay_ratio": 1, "recycler": "redo", "seed": 0}
-    (seen,) = runs(tmp_path, 1)
-    directory = Path(seen.directory)
-    run = {"run_id": "run0", "experiment": "exp", "axes": axes, "env_steps": 100}
-    (directory / "run.json").write_text(json.dumps(run))
-    pending = {
-        "state": "running",
-        "env_steps": 5,
-        "total_env_steps": 100,
-        "updates": 0,
-        "episodes": 0,
-        "heartbeat": 0.0,
-    }
-    nothing = dict.fromkeys(("error", "last_return", "dormant_percent", "pid"))
-    (directory / "status.json").write_text(
-        json.dumps({**pending, **nothing, "attempt": 1, "host": "n1", "rate_env_steps_per_s": 50.0})
-    )
-    other = SweepRun("b", "/b", "b", 360_000, "agent steps", [])
-    asked = [Axes({**axes, **changed}, ("seed",)) for changed in ({"seed": 3}, {"agent": "sac"})]
-    assert hours([other, other], asked, [tmp_path]) == (2.0, 1)
-    assert hours([replace(other, unit="epochs")], asked[:1], [tmp_path]) == (0.0, 1)
 
 
 def test_a_record_of_before_other_studies_is_read_too(tmp_path: Path) -> None:
@@ -312,7 +287,7 @@ def test_a_damaged_record_is_passed_over_by_name(
 
 def dry(*words: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "redo_lab.cli", "train", "-m", "hydra/launcher=slurm", *words]
-    done = subprocess.run([*command, "hydra.launcher.dry_run=true"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "dry_run=true"], capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -15,6 +15,7 @@ from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.options import games
 from redo_lab.plan import plan
 from tests.helpers.composing import composed, planned
+from tests.helpers.teachers import stand_ins
 
 COUNTS = {
     "demo_grid": 8,

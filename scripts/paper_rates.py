@@ -1,0 +1,119 @@
+"""Seconds of one core that a step and an update of each kind of run in the paper take: scripts/paper_rates.json.
+
+python -m scripts.paper_rates [KIND …]   measures all kinds, or those named; half an hour
+
+A process's own CPU time is counted, with one torch thread, so that other work on the machine falsifies little. Training
+alone: no evaluation, probe or intervention. A kind is measured by a short run at the paper's sizes with a small replay.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose
+from omegaconf import OmegaConf
+
+from redo_lab.config import ConfigError, resolve
+from redo_lab.plan import CheckedRun
+from redo_lab.protocols import Journal
+from redo_lab.runs.atomic import write_text
+from redo_lab.runs.identity import code_version
+from redo_lab.seeding import Seeds
+from redo_lab.types import Counters
+from scripts.paper_runs import IDS, Composition, Runs
+
+FILE = Path(__file__).with_suffix(".json")
+WARMUP_STEPS = 400
+MEASURED_UPDATES = 60
+STAND_INS = {"data=cifar10": "data=digits"}
+"""Images of the same size that need no download."""
+MOST_SECONDS = 60.0
+"""Of CPU time for one kind, at least two updates."""
+ALONE = ["recycler=none", "regulariser=none", "probe=none", "training.log_period_updates=1000000"]
+SHORT = [
+    f"agent.warmup_env_steps={WARMUP_STEPS}",
+    "replay.capacity=5000",
+    "training.iterations=1",
+    "training.iteration_env_steps=100000",
+]
+
+
+class Silent(Journal):
+    """Keeps nothing."""
+
+    @property
+    def latest(self) -> Mapping[str, float]:
+        return {}
+
+    def add(self, counters: Counters, values: Mapping[str, torch.Tensor | float]) -> None:
+        """Forgotten."""
+
+    def give_up(self, reason: str) -> None:
+        raise RuntimeError(reason)
+
+
+def main() -> int:
+    """Measures and writes FILE after each kind."""
+    torch.set_num_threads(1)
+    runs = Runs()
+    for name in IDS:
+        if (FILE.parent.parent / "sweeps" / f"{name}.yaml").exists():
+            runs.of(name)
+    kinds = {one.kind: one for one in reversed(runs.compositions.values())}
+    named = sys.argv[1:] or sorted(kinds)
+    for kind in named:
+        try:
+            rates = measured(kinds[kind])
+        except (ConfigError, KeyError) as error:
+            print(f"{kind}: not measured: {error}", flush=True)
+            continue
+        print(f"{kind}: {rates}", flush=True)
+        content = json.loads(FILE.read_text()) if FILE.exists() else {}
+        content[kind] = {**rates, "processor": _processor(), "commit": code_version()["commit"]}
+        write_text(FILE, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    return 0
+
+
+def measured(kind: Composition) -> dict[str, float]:
+    """CPU seconds of a step without update and of an update."""
+    axes = ("recycler", "regulariser", "probe", "training.", "recyclers.", "regularisers.", "probes.", "shared.")
+    short = SHORT if any(word.startswith("env=") for word in kind.words) else []
+    words = [STAND_INS.get(word, word) for word in kind.words if not word.startswith((*axes, "scale="))]
+    composed = compose("config", overrides=[*words, *ALONE, *short], return_hydra_config=True)
+    plain: dict[str, Any] = resolve(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+    study = CheckedRun.of(plain).study.start(Seeds(0), torch.device("cpu"), Silent())
+    begin = time.process_time()
+    warm: tuple[float, int] = (begin, 0)
+    first: tuple[float, int, int] | None = None
+    for _ in study.steps():
+        clocks, now = study.clocks(), time.process_time()
+        if clocks.updates == 0:
+            warm = (now, clocks.env_steps)
+        elif first is None:
+            # The first updates allocate; they don't count.
+            first = (now, clocks.env_steps, clocks.updates) if clocks.updates >= 2 else None
+        elif clocks.updates - first[2] >= MEASURED_UPDATES or now - begin > MOST_SECONDS:
+            break
+    assert first is not None
+    per_step = (warm[0] - begin) / warm[1] if warm[1] else 0.0
+    spent = now - first[0] - per_step * (clocks.env_steps - first[1]) * bool(short)
+    return {"seconds_per_step": round(per_step, 7), "seconds_per_update": round(spent / (clocks.updates - first[2]), 7)}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""docs/paper.md: every figure and table of the paper, its commands, its runs and how far it is reproduced.
+
+python -m scripts.paper_table            writes it anew
+python -m scripts.paper_table --check    exit code 1 if it isn't what the sweeps, figures and results give
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from redo_lab.paths import shipped
+from redo_lab.runs.atomic import write_text
+from scripts.paper_runs import IDS, Run, Runs, sharing
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "paper.md"
+RESULTS = ROOT / "docs" / "results"
+RATES = Path(__file__).with_name("paper_rates.json")
+NO_PICTURE = "not yet"
+HEAD = """# Every figure and table of the paper
+
+`make paper-table` writes this page from `sweeps/`, `figures/` and `docs/results/`; a test keeps it true. An id is
+launched by its sweep and drawn by its figure, which takes the runs below `runs/`; `scale=laptop` and `scale=smoke` make
+a sweep smaller, `dry_run=true` says what it would take here. Runs that several ids share are trained once, whichever
+sweep comes first. The numbers are those of `scale=paper`.
+
+"""
+ABOUT_HOURS = """\
+**CPU-hours** are an estimate, of one core: what a step and an update of each kind of run took (CPU time of the process,
+one thread, training alone, without evaluation, probes and interventions) times their number. There was no GPU to
+measure GPU-hours on; with runs below `runs/` that have gone on one, `redo-lab sweep ID hydra/launcher=slurm
+dry_run=true` gives them. Measured by `python -m scripts.paper_rates`, on a machine that was busy with other work:"""
+COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "shares", "state")
+
+
+def page(runs: Mapping[str, Sequence[Run]]) -> str:
+    """The whole page; ids without a sweep have an empty list of runs."""
+    rates = json.loads(RATES.read_text(encoding="utf-8"))
+    shared = sharing({name: of for name, of in runs.items() if of})
+    rows = [row(name, runs[name], shared.get(name, ""), rates) for name in runs]
+    table = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+    return f"{HEAD}{text}\n\n{_totals(runs, rates)}\n\n{_about(rates)}\n"
+
+
+def row(name: str, runs: Sequence[Run], shared: str, rates: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The cells of one id."""
+    steps = f"{sum(run.updates for run in runs):,}" if runs else "–"
+    count = f"{len(runs):,}" if runs else "–"
+    return [name, title(name), commands(name), count, steps, cpu_hours(runs, rates), shared or "–", state(name)]
+
+
+def title(name: str) -> str:
+    """What the id shows: the first line of its figure's file."""
+    path = shipped("figures") / f"{name}.yaml"
+    if not path.is_file():
+        return "–"
+    line = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+    return line.partition(": ")[2] or line
+
+
+def commands(name: str) -> str:
+    """The two commands, with links to what they read; those that there are."""
+    verbs = {"sweep": "sweeps", "figure": "figures"}
+    links = [
+        f"[`redo-lab {verb} {name}`](../{folder}/{name}.yaml)"
+        for verb, folder in verbs.items()
+        if (shipped(folder) / f"{name}.yaml").is_file()
+    ]
+    return " ".join(links) or "not written yet"
+
+
+def cpu_hours(runs: Sequence[Run], rates: Mapping[str, Mapping[str, float]]) -> str:
+    """Of one core, by the rates measured for each kind of run; –: a kind has none."""
+    if not runs or any(run.kind not in rates for run in runs):
+        return "–"
+    seconds = 0.0
+    for run in runs:
+        rate = rates[run.kind]
+        seconds += run.total * rate["seconds_per_step"] + run.updates * rate["seconds_per_update"]
+    hours = seconds / 3600
+    return f"{float(f'{hours:.2g}'):,.0f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def state(name: str) -> str:
+    """At which scale it has been drawn, with how many runs, and the picture."""
+    about = RESULTS / name / "about.json"
+    if not about.is_file():
+        return NO_PICTURE
+    facts = json.loads(about.read_text(encoding="utf-8"))
+    finished, planned = facts["finished"], facts["planned"]
+    part = f"{finished} runs" if finished == planned else f"{finished} of {planned} runs"
+    return f"[{facts['scale']}, {part}](results/{name}/{name}.png)"
+
+
+def _totals(runs: Mapping[str, Sequence[Run]], rates: Mapping[str, Mapping[str, float]]) -> str:
+    distinct = list({run.identity: run for of in runs.values() for run in of}.values())
+    written = sum(bool(of) for of in runs.values())
+    steps = sum(run.updates for run in distinct)
+    known = [run for run in distinct if run.kind in rates]
+    hours = cpu_hours(known, rates)
+    of = "" if len(known) == len(distinct) else f" of {len(known):,} of them"
+    return (
+        f"All together, each run once: {len(distinct):,} runs of {written} of {len(runs)} ids, "
+        f"{steps:,} gradient steps, {hours} CPU-hours{of}."
+    )
+
+
+def _about(rates: Mapping[str, Mapping[str, object]]) -> str:
+    lines = [
+        *ABOUT_HOURS.splitlines(),
+        "",
+        "| kind of run | ms a step | ms an update | processor | commit |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for kind, rate in sorted(rates.items()):
+        per_step, per_update = (1000 * float(str(rate[f"seconds_per_{what}"])) for what in ("step", "update"))
+        commit = str(rate["commit"])[:7]
+        lines.append(f"| {kind} | {per_step:.3g} | {per_update:.3g} | {rate['processor']} | {commit} |")
+    return "\n".join(lines)
+
+
+def all_runs(ids: Sequence[str] = IDS) -> dict[str, list[Run]]:
+    """The runs of each id; none where there is no sweep yet."""
+    runs = Runs()
+    present = [name for name in ids if (shipped("sweeps") / f"{name}.yaml").is_file()]
+    return {name: runs.of(name) if name in present else [] for name in ids}
+
+
+def main() -> int:
+    """Writes the page, or checks it."""
+    text = page(all_runs())
+    if sys.argv[1:] == ["--check"]:
+        return 0 if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text else 1
+    write_text(PAGE, text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
