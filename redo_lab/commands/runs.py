@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     made.add_argument("--from", dest="source", metavar="wandb:ENTITY/PROJECT", help="runs from W&B, or wandb:FOLDER")
     made.add_argument("--where", metavar="CONDITION", help="only these, e.g. 'recycler=redo & replay_ratio>=1'")
     made.add_argument(
-        "--columns", nargs="+", metavar="NAME", help="default: the axes that vary, state, progress, return"
+        "--columns", nargs="+", metavar="NAME", help="default: the axes that vary, state, progress, score"
     )
     made.add_argument("--metric", nargs="+", metavar="NAME", help="the values of these metrics; `all` for every one")
     made.add_argument("--sort", metavar="NAME", help="by this column (default: by directory)")

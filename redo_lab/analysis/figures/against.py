@@ -64,7 +64,7 @@ class Against:
             axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
             axes.grid(axis="y")
             axes.set_xlabel(self.config.x_label or x.rpartition(".")[2].replace("_", " "))
-            axes.set_ylabel(f"{TITLES[self.config.aggregate]} of\n{score_table.normalisation.label}")
+            axes.set_ylabel(f"{TITLES[self.config.aggregate]} of\n{score_table.label}")
             legend(figure, look)
         rows = [
             {"method": name, x: place, "value": score.value, "low": score.low, "high": score.high}
