@@ -124,6 +124,8 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
         "unit": study.unit,
         "clocks": dict(study.clocks),
         "scored_by": study.scored_by,
+        "score_word": study.score_word,
+        "higher_is_better": study.higher_is_better,
         "frames_per_step": study.frames_per_step,
         "git": identity.code_version(),
         "versions": identity.versions(),

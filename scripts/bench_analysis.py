@@ -61,9 +61,8 @@ def _many(folder: Path) -> None:
         if child.returncode:
             raise SystemExit(f"{verb} of 5100 runs ended with code {child.returncode}")
         wall, busy = time.perf_counter() - begun, used.ru_utime + used.ru_stime
-        print(
-            f"{verb} of 5100 runs: {wall:.1f} s, {busy:.1f} s of processors, {used.ru_maxrss / 1024:.0f} MB", flush=True
-        )
+        peak = f"{used.ru_maxrss / 1024:.0f} MB of memory at its peak"
+        print(f"{verb} of 5100 runs: {wall:.1f} s, {busy:.1f} s of processors, {peak}", flush=True)
 
 
 def _synthetic(folder: Path, *words: str) -> None:

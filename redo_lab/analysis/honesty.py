@@ -54,6 +54,11 @@ def one_suite(runs: pl.DataFrame) -> str:
     if len(suites) > 1:
         raise ValueError(f"the runs are of several suites ({', '.join(suites)}), whose scores have nothing in common; "
                          f"choose: --where {_choice(runs, suites[0])}")  # fmt: skip
+    metrics = runs["scored_by"].unique(maintain_order=True).to_list()
+    if len(metrics) > 1:
+        studies = runs["study"].unique(maintain_order=True).to_list()
+        raise ValueError(f"the runs are scored by different metrics ({', '.join(metrics)}), which can't be compared; "
+                         f"choose: --where study={studies[0]}")  # fmt: skip
     return str(suites[0])
 
 

@@ -20,6 +20,7 @@ from redo_lab.runs.table import Table
 MOST_POINTS = 200
 LISTED = 3
 TAU = "_tau"
+SCORE = "score"
 CELL = ("method", "game", "seed")
 
 
@@ -50,8 +51,10 @@ class CurveSpec:
 def expanded(patterns: Sequence[str], score_table: ScoreTable, table: Table) -> list[str]:
     """The metrics that match `patterns` (`dormant/*_tau*`) and that every run of the score table has.
 
-    A pattern that ends with `_tau*` takes the largest τ. ValueError for one that nothing matches.
+    A pattern that ends with `_tau*` takes the largest τ; SCORE stands for what the runs are scored by. ValueError for
+    one that nothing matches.
     """
+    patterns = [score_table.score.metric if pattern == SCORE else pattern for pattern in patterns]
     runs = table.where(pl.col("directory").is_in(score_table.runs["directory"].to_list()))
     beginnings = tuple(pattern.partition("*")[0] for pattern in patterns)
     logged = runs.logged()

@@ -33,10 +33,16 @@ def runs(table: Table) -> pl.DataFrame:
         table.evaluations()
         .sort("env_steps", maintain_order=True)
         .group_by("directory")
-        .agg(pl.col("value").last().alias("return"))
+        .agg(pl.col("value").last().alias(score_column(table)))
     )
     percent = (100 * pl.col("done") / pl.col("planned")).round(1).alias("percent")
     return table.runs.with_columns(percent).join(last, on="directory", how="left", maintain_order="left")
+
+
+def score_column(table: Table) -> str:
+    """The column of what runs are scored by: the one word that all of them have for it, else `score`."""
+    words = table.runs["score_word"].unique().to_list()
+    return words[0] if len(words) == 1 and words[0] not in table.runs.columns else "score"
 
 
 def shown_columns(table: Table, rows: pl.DataFrame) -> list[str]:
@@ -45,7 +51,7 @@ def shown_columns(table: Table, rows: pl.DataFrame) -> list[str]:
         return ["run_id", "env_steps", "updates", "name", "value"]
     varying = [name for name in (*table.axes, *table.settings) if rows[name].n_unique() > 1]
     units = ["unit"] if rows["unit"].n_unique() > 1 else []
-    return [*(varying or ["run_id"]), "state", *units, "percent", "return"]
+    return [*(varying or ["run_id"]), "state", *units, "percent", score_column(table)]
 
 
 def chosen(rows: pl.DataFrame, columns: Sequence[str], sort: str | None) -> pl.DataFrame:

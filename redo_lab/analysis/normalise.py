@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from redo_lab.config import nearest
+from redo_lab.runs.names import EVALUATION_RETURN
 
 
 class Normalisation(Enum):
@@ -19,13 +20,12 @@ class Normalisation(Enum):
     MINMAX = "minmax"
     NONE = "none"
 
-    @property
-    def label(self) -> str:
-        """What a score is called in tables and on axes."""
+    def label(self, word: str) -> str:
+        """What a score is called in tables and on axes; `word`: what a raw one is called."""
         return {
             Normalisation.HUMAN: "human-normalised score",
             Normalisation.MINMAX: "score from random (0) to the best run here (1)",
-            Normalisation.NONE: "return",
+            Normalisation.NONE: word,
         }[self]
 
 
@@ -36,9 +36,16 @@ class Reference(NamedTuple):
     human: float | None
 
 
-def normalisation_for(suite: str) -> Normalisation:
-    """Human for Atari; none (raw returns) for suites without a table of human scores."""
-    return Normalisation.HUMAN if suite.startswith("atari") else Normalisation.NONE
+def normalisation_for(suite: str, scored_by: str, wish: Normalisation | None = None) -> Normalisation:
+    """`wish`, else human for returns of Atari's games, none (raw scores) for all else.
+
+    ValueError if the runs are scored by anything but returns and `wish` would normalise these.
+    """
+    if scored_by != EVALUATION_RETURN:
+        if wish not in (None, Normalisation.NONE):
+            raise ValueError(f"--normalisation {wish.value} is for returns of games, these runs have {scored_by}")
+        return Normalisation.NONE
+    return wish or (Normalisation.HUMAN if suite.startswith("atari") else Normalisation.NONE)
 
 
 @cache

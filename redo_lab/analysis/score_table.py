@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,18 +21,27 @@ ENOUGH_SEEDS = 5
 LISTED = 6
 
 
+class Score(NamedTuple):
+    """What runs are compared by: a metric, what its values are called, and which of two is the better one."""
+
+    metric: str
+    word: str
+    higher_is_better: bool
+
+
 @dataclass(frozen=True)
 class ScoreTable:
     """Complete score matrices of comparable runs.
 
     scores: method → final scores [seeds, games] on the scale `normalisation`, rows as `seeds[method]`, columns as
-    `games`. scales: game → offset and span, so that a score is (return − offset) / span. runs: those behind the
+    `games`. scales: game → offset and span, so that a score is (raw score − offset) / span. runs: those behind the
     scores, with their `method`. left_out: cells without a usable run and usable runs that are not in the matrices,
     each with the reason. caveats: what else sets the runs apart.
     """
 
     suite: str
     scale: str
+    score: Score
     normalisation: Normalisation
     games: tuple[str, ...]
     seeds: dict[str, tuple[int, ...]]
@@ -45,6 +55,11 @@ class ScoreTable:
     def methods(self) -> tuple[str, ...]:
         return tuple(self.scores)
 
+    @property
+    def label(self) -> str:
+        """What a score is called in tables and on axes, with its direction where that isn't the usual one."""
+        return self.normalisation.label(self.score.word) + ("" if self.score.higher_is_better else " (lower is better)")
+
     def warnings(self) -> list[str]:
         """What a reader of the numbers must know, a sentence each."""
         sentences = list(self.caveats)
@@ -56,7 +71,8 @@ class ScoreTable:
         if len(set(counts)) > 1:
             sentences.append(f"unequal numbers of seeds: {each}")
         if self.normalisation is Normalisation.NONE and len(self.games) > 1:
-            sentences.append(f"raw returns of {len(self.games)} games are averaged; games with large returns dominate")
+            word = self.score.word
+            sentences.append(f"the raw {word} of {len(self.games)} games is averaged; games with large values dominate")
         if self.scale in ("demo", "smoke"):
             sentences.append(
                 f"at scale '{self.scale}' the runs are far too short: no conclusion about the methods holds"
@@ -115,12 +131,15 @@ def collect(
     games, seeds = common(usable, list(dict.fromkeys(runs["method"])))
     complete = {cell for cell in usable if cell.game in games and cell.seed in seeds[cell.method]}
     findings.left_out += [dropped(cell, games) for cell in usable if cell not in complete]
-    normalisation = normalisation or normalisation_for(suite)
+    metric, word, higher_is_better = runs.select("scored_by", "score_word", "higher_is_better").row(0)
+    score = Score(metric, word, higher_is_better)
+    normalisation = normalisation_for(suite, metric, normalisation)
     finals = {game: [scores[usable[cell]] for cell in complete if cell.game == game] for game in games}
     scales = {game: _scale(game, normalisation, finals[game]) for game in games}
     return ScoreTable(
         suite=suite,
         scale=str(runs["scale"][0]) if "scale" in runs.columns else "unknown",
+        score=score,
         normalisation=normalisation,
         games=games,
         seeds=seeds,

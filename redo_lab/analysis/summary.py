@@ -56,7 +56,7 @@ def as_table(summary: Summary, narrow: bool) -> Printed:
     score_table = summary.score_table
     level = summary.resampling.confidence
     games = ", ".join(score_table.games) if len(score_table.games) <= MOST_GAMES else f"{len(score_table.games)} games"
-    title = f"{score_table.normalisation.label}, {level:.0%} intervals ({score_table.suite}: {games})"
+    title = f"{score_table.label}, {level:.0%} intervals ({score_table.suite}: {games})"
     table = Printed(
         title=Text(printable(title), style="italic"),
         title_justify="left",
@@ -99,7 +99,7 @@ def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
         "method": method,
         "suite": score_table.suite,
         "scale": score_table.scale,
-        "score": score_table.normalisation.label,
+        "score": score_table.label,
         "games": " ".join(score_table.games),
         "seeds": " ".join(map(str, score_table.seeds[method])),
     }

@@ -70,7 +70,7 @@ def _print(summary: Summary, files: list[Path]) -> None:
     console.print(as_table(summary, narrow=console.width < NARROW_COLUMNS))
     lines = [f"left out: {cell}" for cell in summary.score_table.left_out]
     lines += [f"warning: {warning}" for warning in summary.score_table.warnings()]
-    label = summary.score_table.normalisation.label
+    label = summary.score_table.label
     lines.append(f"score of a run: mean of the last 10 % of its evaluations (at least one), as {label}")
     lines.append("written: " + ", ".join(map(str, files)))
     print(printable("\n".join(lines)))

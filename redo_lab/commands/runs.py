@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     )
     command_line.add_argument("--where", metavar="CONDITION", help="only these, e.g. 'recycler=redo & replay_ratio>=1'")
     command_line.add_argument(
-        "--columns", nargs="+", metavar="NAME", help="default: the axes that vary, state, progress, return"
+        "--columns", nargs="+", metavar="NAME", help="default: the axes that vary, state, progress, score"
     )
     command_line.add_argument(
         "--metric", nargs="+", metavar="NAME", help="the values of these metrics; `all` for every one"

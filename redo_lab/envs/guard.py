@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import math
 import os
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from redo_lab.protocols import Env
+from redo_lab.runs import hang
 from redo_lab.types import Action, Observation, Step
 
 LOG = logging.getLogger("redo_lab")
@@ -33,7 +33,7 @@ class Guard:
     With `timeout_seconds`, a call that takes longer is given to `on_hang` as a message, in a thread of its own since
     the call may never return; then the process ends with exit code 1. Code that hangs and keeps Python's lock lets no
     thread run: faulthandler then prints where it hangs and ends the process, after twice the time and without `on_hang`
-    (so may end a process that was suspended for as long).
+    (so may end a process that was suspended for as long); a pool that started the process says in its status why.
     """
 
     def __init__(self, name: str, *, timeout_seconds: float | None, on_hang: Callable[[str], None]) -> None:
@@ -185,10 +185,10 @@ class _Watchdog:
             looked_at = call
             if call is not None and looks >= POLLS_PER_TIMEOUT:
                 self._end(f"{_where(*call)}: it has not returned for {self._timeout_seconds:g} seconds")
-        faulthandler.cancel_dump_traceback_later()
+        hang.disarm()
 
     def _arm(self) -> None:
-        faulthandler.dump_traceback_later(2 * self._timeout_seconds, exit=True)
+        hang.arm(self._timeout_seconds)
 
     def _end(self, message: str) -> None:
         try:

@@ -16,12 +16,12 @@ from types import MappingProxyType
 
 from redo_lab.launch.board import Job, Running
 from redo_lab.launch.owners import write_unheld
-from redo_lab.runs import about, status
+from redo_lab.runs import about, hang, status
 from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.status import State, Status
 
 CONSOLE_NAME = "console.txt"
-EXIT_MISTAKE, EXIT_LOST = 2, 4
+EXIT_FAILED, EXIT_MISTAKE, EXIT_LOST = 1, 2, 4
 ENDS = (State.FINISHED, State.FAILED, State.INTERRUPTED, State.PREEMPTED)
 TAIL_BYTES = 4000
 PR_SET_PDEATHSIG = 1
@@ -106,6 +106,10 @@ class Child:
             console.seek(max(self.console_start, size - TAIL_BYTES))
             tail = console.read().decode(errors="replace").strip()
         code = self.process.returncode
+        if code == EXIT_FAILED and (limit := hang.limit_in(tail)) is not None:
+            known = about.read(self.running.job.directory)
+            env = known.axes.get("game", known.name) if known else "the environment"
+            return f"{tail}\na step of {env} took longer than {limit:g} seconds and let no thread run"
         if code < 0:
             guess = " (out of memory?)" if code == -signal.SIGKILL else ""
             return f"{tail}\nkilled by {signal.Signals(-code).name}{guess}".lstrip()

@@ -26,6 +26,8 @@ RUN_COLUMNS = (
     "unit",
     "clock",
     "scored_by",
+    "score_word",
+    "higher_is_better",
     "updates",
     "error",
     "commit",
@@ -37,8 +39,9 @@ RUN_COLUMNS = (
 
 state: of its life, `unknown` where status.json is damaged; done, planned: how far it is and its full length, in `unit`;
 clock: the column of its metrics that counts in `unit`, null if none does; scored_by: the metric that runs are compared
-by; updates: reached; commit, dirty: of the code
-it began with, null where unknown; code: of all its attempts, in words; versions: of redo_lab and torch.
+by; score_word: what its values are called; higher_is_better: whether the higher of two is the better one; updates:
+reached; commit, dirty: of the code it began with, null where unknown; code: of all its attempts, in words; versions: of
+redo_lab and torch.
 """
 RESERVED = (*RUN_COLUMNS, *SCHEMA, "method")
 """Columns that no axis or setting can take."""
@@ -47,6 +50,7 @@ CONTINUED = ", then "
 """Between the codes of successive attempts."""
 OLD_UNIT, OLD_STUDY, OLD_CLOCK, OLD_SCORE = "agent steps", "online", "env_steps", EVALUATION_RETURN
 """Those of old runs, whose run.json names none."""
+OLD_SCORE_WORD = "return"
 MEASURING = "probes"
 """What is measured doesn't change a run."""
 MOST_BITS = 63
@@ -77,6 +81,11 @@ def read_run(directory: Path) -> RunRecord | None:
 def code_text(commit: str | None, dirty: bool | None) -> str:
     """`0a1b2c3d4e with uncommitted changes`."""
     return (commit or UNKNOWN)[:10] + (UNCOMMITTED if dirty else "")
+
+
+def score_word(metric: str) -> str:
+    """What the values of `metric` are called where a run's record, an older one, doesn't say: train accuracy."""
+    return OLD_SCORE_WORD if metric == OLD_SCORE else metric.rpartition("/")[2].replace("_", " ")
 
 
 def versions_text(versions: Mapping[str, Any]) -> str | None:
@@ -125,7 +134,7 @@ def _record(directory: Path, run: Mapping[str, Any]) -> RunRecord:
         "planned": _count(run, "total" if "total" in run else "env_steps"),
         "unit": unit,
         "clock": clock_of(_object(run, "clocks", {}), unit),
-        "scored_by": _text(run, "scored_by", OLD_SCORE),
+        **_score(run),
         "commit": None if commit is None else printable(str(commit)),
         "dirty": dirty if isinstance(dirty, bool) else None,
         "versions": versions_text(_object(run, "versions", {})),
@@ -134,6 +143,16 @@ def _record(directory: Path, run: Mapping[str, Any]) -> RunRecord:
     row["code"] = CONTINUED.join(dict.fromkeys([code_text(row["commit"], row["dirty"]), *_attempts(directory)]))
     named = {printable(name): scalar(value) for name, value in axes.items() if name not in RESERVED}
     return RunRecord(row, named, flattened({name: value for name, value in settings.items() if name != MEASURING}))
+
+
+def _score(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that say what runs are compared by."""
+    metric = _text(run, "scored_by", OLD_SCORE)
+    return {
+        "scored_by": metric,
+        "score_word": _text(run, "score_word", score_word(metric)),
+        "higher_is_better": run.get("higher_is_better") is not False,
+    }
 
 
 def _progress(path: Path) -> dict[str, Any]:

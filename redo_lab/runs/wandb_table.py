@@ -21,6 +21,7 @@ from redo_lab.runs.entry import (
     code_text,
     flattened,
     scalar,
+    score_word,
     versions_text,
 )
 from redo_lab.runs.identity import relevant
@@ -117,7 +118,9 @@ def _record(run: WandbRun, metrics: pl.DataFrame) -> RunRecord:
         "planned": identity.get("total", identity.get("env_steps", 0)),
         "unit": identity.get("unit", OLD_UNIT),
         "clock": clock_of(identity.get("clocks"), identity.get("unit", OLD_UNIT)),
-        "scored_by": identity.get("scored_by", OLD_SCORE),
+        "scored_by": (metric := identity.get("scored_by", OLD_SCORE)),
+        "score_word": identity.get("score_word", score_word(metric)),
+        "higher_is_better": identity.get("higher_is_better") is not False,
         "updates": metrics["updates"].max() or 0,
         "error": None,
         "commit": commit,

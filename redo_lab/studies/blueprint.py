@@ -28,6 +28,10 @@ class Blueprint(Protocol):
     """Frames that one of env_steps stands for."""
     scored_by: str
     """The metric that scores a run: the values of its last tenth are what methods are compared by."""
+    score_word: str
+    """What such a value is called in tables and on axes: return, accuracy, loss."""
+    higher_is_better: bool
+    """Whether of two scores the higher is the better one."""
     clocks: Mapping[str, str]
     """What the two clocks of the metrics, env_steps and updates, count in this study."""
 

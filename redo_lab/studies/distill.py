@@ -75,6 +75,7 @@ class Distill(Blueprint):
 
     unit = "updates"
     scored_by = TRAIN_LOSS
+    score_word, higher_is_better = "loss", False
     clocks: Mapping[str, str] = {"env_steps": "gradient steps", "updates": "gradient steps"}
 
     def __init__(self, config: Config) -> None:

@@ -67,6 +67,7 @@ class Online(Blueprint):
 
     unit = "agent steps"
     scored_by = EVALUATION_RETURN
+    score_word, higher_is_better = "return", True
     same_pace_axes = ("game",)
     clocks: Mapping[str, str] = {"env_steps": "agent steps", "updates": "gradient steps"}
 

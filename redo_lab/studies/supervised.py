@@ -62,6 +62,7 @@ class Supervised(Blueprint):
 
     unit = "epochs"
     scored_by = TRAIN_ACCURACY
+    score_word, higher_is_better = "accuracy", True
     same_pace_axes = ("data",)
     frames_per_step = 1
     clocks: Mapping[str, str] = {"env_steps": "epochs", "updates": "gradient steps"}

@@ -213,7 +213,7 @@ def test_min_max_is_from_random_to_the_best(tmp_path: Path) -> None:
     found = scores_at(tmp_path, normalisation=Normalisation.MINMAX)
     assert found.scales["breakout"] == pytest.approx((1.7, 2 * 28.8))
     assert found.scores["redo"].max(axis=0) == pytest.approx([1.0, 1.0])
-    assert "random (0) to the best run here (1)" in found.normalisation.label
+    assert "random (0) to the best run here (1)" in found.label
     for seed in range(2):
         make_run(tmp_path / "flat", "none", "breakout", seed, [1.7])
     with pytest.raises(ValueError, match=r"no run is above 1\.7, so there is no min-max scale"):

@@ -8,6 +8,7 @@ import pytest
 
 from redo_lab.analysis import normalise
 from redo_lab.analysis.normalise import Normalisation, Reference, human_normalised, normalisation_for, scale_of
+from redo_lab.runs.names import EVALUATION_RETURN, TRAIN_ACCURACY
 
 
 def test_random_play_is_zero_and_human_play_is_one() -> None:
@@ -42,7 +43,16 @@ def test_games_without_a_scale_are_refused_by_name(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_suite_picks_the_normalisation_and_the_label_names_it() -> None:
-    assert normalisation_for("atari").label == "human-normalised score"
-    assert normalisation_for("minatar") is Normalisation.NONE
-    assert normalisation_for("mujoco").label == "return"
+    assert normalisation_for("atari", EVALUATION_RETURN).label("return") == "human-normalised score"
+    assert normalisation_for("minatar", EVALUATION_RETURN) is Normalisation.NONE
+    assert normalisation_for("mujoco", EVALUATION_RETURN).label("return") == "return"
+    assert normalisation_for("atari", EVALUATION_RETURN, Normalisation.MINMAX) is Normalisation.MINMAX
+
+
+def test_only_returns_are_normalised() -> None:
+    assert normalisation_for("atari", TRAIN_ACCURACY).label("accuracy") == "accuracy"
+    assert normalisation_for("atari", TRAIN_ACCURACY, Normalisation.NONE) is Normalisation.NONE
+    for wish in (Normalisation.HUMAN, Normalisation.MINMAX):
+        with pytest.raises(ValueError, match="is for returns of games, these runs have evaluation/train_accuracy"):
+            normalisation_for("atari", TRAIN_ACCURACY, wish)
     assert scale_of("hopper", Normalisation.NONE) == (0.0, 1.0)

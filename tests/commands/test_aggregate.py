@@ -214,7 +214,7 @@ def test_raw_returns_are_labelled_and_have_no_optimality_gap(
     assert "optimality gap" not in out
     assert "dormant %" not in out
     assert "not drawn: dormancy: no metric" in out
-    assert "raw returns of 2 games are averaged" in out
+    assert "the raw return of 2 games is averaged" in out
     (row,) = read_rows(tmp_path)
     assert (row["method"], row["score"], row["iqm"], row["iqm_low"]) == ("redo", "return", "12.5", "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -217,6 +218,41 @@ def test_a_killed_run_is_failed_with_what_it_said_last_and_how_far_it_was(tmp_pa
     assert found(job).error == "last words\nkilled by SIGKILL (out of memory?)"
     assert found(job).done == 40
     assert (job.directory / "console.txt").read_text() == "of an earlier attempt\nlast words\n"
+
+
+HANGING = """
+import ctypes, sys
+from pathlib import Path
+from redo_lab.envs.guard import Guard
+from tests.envs.test_guard import Scripted, step
+
+def respond(number):
+    if number == 2:
+        ctypes.PyDLL(None).sleep(1000)  # keeps Python's lock
+    return step()
+
+status = Path(sys.argv[1]) / "status.json"
+status.write_text(status.read_text().replace('"pending"', '"running"'))
+env = Guard("maze", timeout_seconds=0.5, on_hang=print).wrap(Scripted(respond), "training")
+env.reset()
+for _ in range(2):
+    env.step(0)
+"""
+
+
+def test_a_step_that_hangs_and_lets_no_thread_run_has_failed_with_that_as_the_reason(tmp_path: Path) -> None:
+    [job] = make(tmp_path, "hang")
+    run = {"run_id": "run0", "axes": {"game": "maze"}, "total": 100}
+    (job.directory / "run.json").write_text(json.dumps(run))
+    root = str(Path(__file__).parent.parent.parent)
+    code = f"import sys; sys.path.insert(0, {root!r})\n{HANGING}"
+    pooled = Pool(settings(), Silent(), lambda directory: [sys.executable, "-c", code, str(directory)])
+    assert exit_code(pooled.run([job])) == 1
+    last = found(job)
+    assert last.state is State.FAILED
+    assert last.error is not None
+    assert last.error.splitlines()[-1] == "a step of maze took longer than 0.5 seconds and let no thread run"
+    assert "in respond" in last.error
 
 
 def test_a_run_that_does_not_even_start_is_failed_with_its_own_error_last(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_a_run_is_one_row_with_its_axes(tmp_path: Path) -> None:
         "unit": "agent steps",
         "clock": "env_steps",
         "scored_by": "evaluation/return_mean",
+        "score_word": "return",
+        "higher_is_better": True,
         "updates": 15,
         "error": None,
         "commit": None,

@@ -52,6 +52,7 @@ class Drift(Blueprint):
 
     unit = "updates"
     scored_by = LOSS
+    score_word, higher_is_better = "loss", False
     clocks: Mapping[str, str] = {"env_steps": "samples", "updates": "updates"}
 
     def __init__(self, config: Config) -> None:

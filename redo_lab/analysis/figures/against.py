@@ -55,7 +55,7 @@ class Against:
         ]
         notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in data) else []
         x_label = self.config.x_label or self.config.x.rpartition(".")[2].replace("_", " ")
-        y_label = f"{TITLES[self.config.aggregate]} of\n{score_table.normalisation.label}"
+        y_label = f"{TITLES[self.config.aggregate]} of\n{score_table.label}"
         pane = Pane(self.config.title or "", x_label, y_label, paint)
         return Panes([pane], list(series), pl.DataFrame(data, infer_schema_length=None), notes)
 

@@ -61,12 +61,12 @@ class Bars:
                 axes.spines["left"].set_visible(False)
                 axes.margins(x=0.12)
                 axes.grid(axis="x")
-                label = score_table.normalisation.label
+                label = score_table.label
                 axes.set_xlabel(f"{TITLES[name]} of {label}" if len(names) == 1 else TITLES[name])
             if len(names) > 1:
-                figure.suptitle(score_table.normalisation.label, fontsize=8)
+                figure.suptitle(score_table.label, fontsize=8)
         data = [
-            {"method": method, "aggregate": name, "score": score_table.normalisation.label,
+            {"method": method, "aggregate": name, "score": score_table.label,
              "value": each.value, "low": each.low, "high": each.high}
             for method, by_name in estimates.items() for name, each in by_name.items()
         ]  # fmt: skip

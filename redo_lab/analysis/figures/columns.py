@@ -50,7 +50,7 @@ class Columns:
         notes = (
             [f"error bars: {source.resampling.described}"] if any(s.low is not None for s in scores.values()) else []
         )
-        y_label = f"{TITLES[name]} of\n{score_table.normalisation.label}"
+        y_label = f"{TITLES[name]} of\n{score_table.label}"
         return Panes([Pane("", "", y_label, paint)], list(scores), pl.DataFrame(data, infer_schema_length=None), notes)
 
     def draw(self, source: Source) -> Drawing:

@@ -48,7 +48,9 @@ class Curves:
 
     @dataclass
     class Config:
-        """metrics: names or patterns; clock: env_steps or updates; columns: panels side by side.
+        """metrics: names or patterns, `score` for what the runs are scored by.
+
+        clock: env_steps or updates; columns: panels side by side.
 
         per_game: a panel for each game (if several metrics: only of up to `columns` games, else they are pooled).
         statistic: iqm or mean over runs; normalised: as scores, else raw; y_label: None is the metric's name, as it is
@@ -138,12 +140,14 @@ class Curves:
 
     def _label(self, score_table: ScoreTable, name: str) -> str:
         if self.config.normalised:
-            return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{score_table.normalisation.label}"
+            return f"{'IQM' if self.config.statistic == 'iqm' else 'mean'} of\n{score_table.label}"
         stem, tau, value = name.rpartition("_tau")
         if self.config.y_label is None or ("{tau}" in self.config.y_label and not tau):
             return shortened(name.rpartition("/")[2].replace("_", " "))
         return self.config.y_label.format(
-            group=stem.rpartition("/")[2].partition("_")[0], tau=f"{tau_value(value):g}" if tau else ""
+            group=stem.rpartition("/")[2].partition("_")[0],
+            tau=f"{tau_value(value):g}" if tau else "",
+            score=score_table.score.word,
         )
 
     def _rows(self, source: Source, names: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:

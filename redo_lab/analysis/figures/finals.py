@@ -21,7 +21,9 @@ class Finals:
 
     @dataclass
     class Config:
-        """metric: a name or a pattern that one metric matches; label: what the table says it is."""
+        """metric: a name, a pattern that one metric matches, or `score` for what the runs are scored by.
+
+        label: what the table says it is; {score} in it is the word for a score."""
 
         width: Width
         metric: str
@@ -64,7 +66,7 @@ class Finals:
             for (row, _), cell in table.get_celld().items():
                 cell.visible_edges = "B"
                 cell.set(linewidth=0.8 if row == 0 else 0.3, edgecolor="#444444" if row == 0 else "#CCCCCC")
-            axes.set_title(self.config.label)
+            axes.set_title(self.config.label.format(score=score_table.score.word))
         order = (
             pl.DataFrame({"game": list(score_table.games)}).join(summary, on="game", how="left").sort("game", "method")
         )

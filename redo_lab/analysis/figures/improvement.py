@@ -41,12 +41,15 @@ class Improvement:
         if not pairs:
             raise ValueError("the probability of improvement needs at least two methods")
         omissions, pairs = len(pairs[self.config.most :]), pairs[: self.config.most]
+        sign, relation = (1, ">") if score_table.score.higher_is_better else (-1, "<")
         look, rows = looks(score_table.methods), []
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 0.6 + 0.19 * len(pairs))
             for at, (x, y) in enumerate(pairs):
                 scores = (x, score_table.scores[x]), (y, score_table.scores[y])
-                won, more = improvement(*scores, source.resampling), difference(*scores, source.resampling)
+                better = (x, sign * scores[0][1]), (y, sign * scores[1][1])
+                won = improvement(*better, source.resampling)
+                more = difference(*scores, source.resampling)
                 estimates = {"probability": won.value, "low": won.low, "high": won.high}
                 estimates |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}
                 rows.append({"method": x, "against": y, **estimates})
@@ -55,12 +58,12 @@ class Improvement:
                               solid_capstyle="butt")  # fmt: skip
                 axes.plot(won.value, at, look[x].marker, color=look[x].colour, mec="white", mew=0.6, markersize=5.5)
             axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set_yticks(range(len(pairs)), [shortened(f"{x} > {y}") for x, y in pairs])
+            axes.set_yticks(range(len(pairs)), [shortened(f"{x} {relation} {y}") for x, y in pairs])
             axes.set_ylim(len(pairs) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
             axes.set_xlim(-0.03, 1.03)
             axes.grid(axis="x")
-            axes.set_xlabel("P(X > Y)")
+            axes.set_xlabel(f"P(X {relation} Y)")
         notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in rows) else []
         notes += [f"{omissions} more pairs are not drawn"] if omissions else []
         return Drawing(figure, pl.DataFrame(rows, infer_schema_length=None), notes)

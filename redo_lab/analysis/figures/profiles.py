@@ -15,7 +15,7 @@ from redo_lab.config import require
 
 
 class Profiles:
-    """A curve that falls from 1 to 0 for each method; higher everywhere is better."""
+    """The share of runs better than each threshold, a curve for each method; higher everywhere is better."""
 
     @dataclass
     class Config:
@@ -38,7 +38,12 @@ class Profiles:
         everything = np.concatenate([scores.ravel() for scores in score_table.scores.values()])
         low, high = min(0.0, float(everything.min())), float(np.quantile(everything, self.config.highest_quantile))
         thresholds = np.linspace(low, high, self.config.points)
-        lines = {m: profile(scores, thresholds, source.resampling, m) for m, scores in score_table.scores.items()}
+        # The share below where lower is better, so that the higher curve is the better one.
+        sign, relation = (1, ">") if score_table.score.higher_is_better else (-1, "<")
+        lines = {
+            m: profile(sign * scores, sign * thresholds, source.resampling, m)
+            for m, scores in score_table.scores.items()
+        }
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 2.2)
             for method, line in lines.items():
@@ -47,8 +52,8 @@ class Profiles:
                     axes.fill_between(thresholds, line.low, line.high, color=each.colour, alpha=0.18, linewidth=0)
                 axes.plot(thresholds, line.value, color=each.colour, linestyle=each.line, marker=each.marker,
                           markevery=max(1, self.config.points // 8), mec="white", mew=0.5)  # fmt: skip
-            axes.set_xlabel(f"{score_table.normalisation.label} (τ)")
-            axes.set_ylabel("share of runs with\nscore > τ")
+            axes.set_xlabel(f"{score_table.label} (τ)")
+            axes.set_ylabel(f"share of runs with\nscore {relation} τ")
             axes.set_ylim(0, 1.02)
             axes.margins(x=0)
             axes.grid(axis="both")

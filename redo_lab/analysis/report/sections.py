@@ -46,7 +46,7 @@ def summary(aggregates: Summary, resampling: Resampling) -> str:
             row.append(Cell(f"{aggregates.dormancy[method]:.1f}", aggregates.dormancy[method]))
         rows.append(row)
     how = "by the same seeds" if resampling.paired else "independently"
-    note = f"Scores: {score_table.normalisation.label}; of a run: the mean of the last 10 % of its evaluations. "
+    note = f"Scores: {score_table.label}; of a run: the mean of the last 10 % of its evaluations. "
     note += f"In brackets: {resampling.described}; differences are resampled {how}. "
     note += "A difference whose bracket holds 0 is not shown to be one."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
@@ -80,7 +80,7 @@ def runs(score_table: ScoreTable, whole: Table, per_run: pl.DataFrame, page: Pat
         "game",
         "seed",
         "state",
-        "final return",
+        f"final {score_table.score.word}",
         "gradient steps",
         "updates/s",
         "hours",
