@@ -90,6 +90,7 @@ class Offline(Blueprint):
     unit = "updates"
     scored_by = f"{DORMANT_TOTAL}{tau_text(0)}"
     score_word, higher_is_better = "dormant %", False
+    same_pace_axes = ("game", "data", "targets")
     clocks: Mapping[str, str] = {"env_steps": "agent steps of as many updates online", "updates": "gradient steps"}
 
     def __init__(self, config: Config) -> None:
