@@ -124,6 +124,11 @@ class Distill(Blueprint):
         """The id of the run in `folder`, which `node` names: what counts for the identity of a run that reads it."""
         return trained.run_id(folder, node)
 
+    @staticmethod
+    def setting(root: DictConfig, node: str, folder: str, key: str) -> Any:
+        """The setting `key` of the run in `folder`, which `node` names."""
+        return trained.setting(folder, node, key)
+
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """How the student begins, the agents, the game, the network, and the interventions.
 
