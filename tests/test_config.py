@@ -94,7 +94,10 @@ GOES_WITH = {
     "network=mlp": "env=classic/cartpole",
     "network=minatar": "env=minatar/breakout",
     "network=cifar": "study=supervised",
-    **{f"{group}={option}": "study=supervised" for group in ("data", "targets") for option in files(group)},
+    **dict.fromkeys(("data=digits", "data=cifar10", "targets=fixed", "targets=shuffled"), "study=supervised"),
+    **dict.fromkeys(
+        ("data=dqn_replay", *(f"targets={kind}" for kind in ("moving", "random", "frozen"))), "study=offline"
+    ),
     **{f"student={option}": "study=distill" for option in files("student")},
     "agent=sac": "env=mujoco/hopper",
     "agent=sac_upstream": "env=mujoco/hopper",

@@ -9,8 +9,8 @@ import pytest
 from redo_lab.commands.train import main
 
 MISTAKES = [
-    ("agent=dqn study=supervised", "this study has no 'agent': leave agent=… out, or give study=online"),
-    ("data=digits", "this study has no 'data': leave data=… out, or give study=supervised"),
+    ("agent=dqn study=supervised", "this study has no 'agent': leave agent=… out, or give study="),
+    ("data=digits", "this study has no 'data': leave data=… out, or give study=offline or study=supervised"),
     (
         "study=supervised agent.learning_rate=1",
         "unknown key 'agent.learning_rate': did you mean 'learner.learning_rate'?",

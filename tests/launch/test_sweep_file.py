@@ -22,6 +22,7 @@ COUNTS = {
     "fig8": 10,
     "fig8_teachers": 10,
     "demo_grid": 8,
+    "fig4": 2 * 2 * 5,
     "fig1": 4 * 17 * 5,
     "fig10_dqn": 4 * 2 * 17 * 5,
     "fig10_nstep3": 4 * 2 * 17 * 5,
