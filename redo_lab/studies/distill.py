@@ -75,6 +75,7 @@ class Distill(Blueprint):
 
     unit = "updates"
     scored_by = TRAIN_LOSS
+    same_pace_axes = ("game", "student", "source", "teacher")
     clocks: Mapping[str, str] = {"env_steps": "gradient steps", "updates": "gradient steps"}
 
     def __init__(self, config: Config) -> None:
