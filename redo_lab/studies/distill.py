@@ -76,6 +76,7 @@ class Distill(Blueprint):
     unit = "updates"
     scored_by = TRAIN_LOSS
     score_word, higher_is_better = "loss", False
+    same_pace_axes = ("game", "student", "source", "teacher")
     clocks: Mapping[str, str] = {"env_steps": "gradient steps", "updates": "gradient steps"}
 
     def __init__(self, config: Config) -> None:
@@ -124,6 +125,11 @@ class Distill(Blueprint):
     def run_id(root: DictConfig, node: str, folder: str) -> str:
         """The id of the run in `folder`, which `node` names: what counts for the identity of a run that reads it."""
         return trained.run_id(folder, node)
+
+    @staticmethod
+    def setting(root: DictConfig, node: str, folder: str, key: str) -> Any:
+        """The setting `key` of the run in `folder`, which `node` names."""
+        return trained.setting(folder, node, key)
 
     def axes(self, choices: Mapping[str, str]) -> dict[str, Any]:
         """How the student begins, the agents, the game, the network, and the interventions.

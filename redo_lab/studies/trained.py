@@ -78,11 +78,11 @@ class TrainedRun:
         directory, where = Path(folder), f"{path}.folder={folder}"
         described = _about(directory, where)
         _require_finished(directory, described, where)
+        config = _config(directory, where)
         try:
-            config = stored_config(provenance.config_path(directory))
             study = run_config(config)[1]
         except ConfigError as error:
-            raise InputError(f"{where} can't be read by this redo_lab: {error}") from error
+            raise _unreadable(where, error) from error
         if not isinstance(study, Online) or not issubclass(study.agent.cls, ValueAgent):
             kind = study.agent.cls.__name__ if isinstance(study, Online) else type(study).__name__
             raise InputError(f"{where} must be a run of a value-based agent (agent=dqn …), and is one of {kind}")
@@ -146,6 +146,17 @@ def run_id(folder: str, path: str) -> str:
     return _about(Path(folder), f"{path}.folder={folder}").run_id
 
 
+def setting(folder: str, path: str, key: str) -> Any:
+    """The setting `key` (agent.batch_size) of the run in `folder`; `path` is the node that names it."""
+    where = f"{path}.folder={folder}"
+    value = _config(Path(folder), where)
+    for name in key.split("."):
+        if not isinstance(value, Mapping) or name not in value:
+            raise InputError(f"{where} must be a run of a value-based agent (agent=dqn …), and has no {key}")
+        value = value[name]
+    return value
+
+
 def find_run(experiment: str, path: str, *, replay_ratio: float, seed: int, scale: Mapping[str, Any]) -> str:
     """The directory of the one run in the folder `experiment` of this replay ratio, seed and scale; else InputError."""
     wanted = {"replay_ratio": replay_ratio, "seed": seed}
@@ -170,6 +181,18 @@ def _about(directory: Path, where: str) -> About:
         raise InputError(f"{where} is no directory of a run: there is no {about.FILE_NAME} in it") from error
     except ValueError as error:
         raise InputError(f"{where} is no run that can be read: {error}") from error
+
+
+def _config(directory: Path, where: str) -> Any:
+    _about(directory, where)
+    try:
+        return stored_config(provenance.config_path(directory))
+    except ConfigError as error:
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: ConfigError) -> InputError:
+    return InputError(f"{where} can't be read by this redo_lab: {error}")
 
 
 def _require_finished(directory: Path, run: About, where: str) -> None:

@@ -96,6 +96,15 @@ def test_the_whole_config_is_the_paper_s(tmp_path: Path) -> None:
     }
 
 
+def test_adam_and_the_batch_are_the_teachers_unless_they_are_given(root: Path) -> None:
+    study, _ = start(root)
+    (group,) = study.learner.optimizers[0].param_groups
+    # MinAtar's own numbers, and smoke's batch.
+    assert (group["lr"], group["eps"], study.batch_size) == (2.5e-4, 3.125e-4, 32)
+    other, _ = start(root, "learner.learning_rate=0.5", "learner.batch_size=7")
+    assert (other.learner.optimizers[0].param_groups[0]["lr"], other.batch_size) == (0.5, 7)
+
+
 def test_targets_are_the_teacher_s_values_of_all_actions_of_what_it_has_seen(root: Path) -> None:
     study, _ = start(root)
     batch = study.sample(50)
@@ -117,7 +126,7 @@ def test_the_loss_is_the_mean_square_over_the_batch_and_all_actions(root: Path) 
     assert study.learner.update(batch)["train/loss"].item() == pytest.approx(14 / 6)
     # Adam's first step is the learning rate, against the sign of the gradient, as ε is small beside it.
     bias = study.learner.online.head.bias.detach()
-    assert bias - torch.tensor([1.0, 2.0, 3.0]) == pytest.approx(6.25e-5 * np.array([-1, 1, -1]), rel=0.01)
+    assert bias - torch.tensor([1.0, 2.0, 3.0]) == pytest.approx(2.5e-4 * np.array([-1, 1, -1]), rel=0.01)
 
 
 def test_the_fit_gets_better(root: Path) -> None:

@@ -15,7 +15,7 @@ from redo_lab.config import ConfigError, InputError
 from redo_lab.plan import CheckedRun
 from redo_lab.seeding import Seeds
 from redo_lab.studies.loop import Loop
-from redo_lab.studies.trained import TrainedRun, find_run, run_id
+from redo_lab.studies.trained import TrainedRun, find_run, run_id, setting
 from tests.helpers.composing import composed
 from tests.helpers.teachers import SMALL, TEACHER, changed, teacher
 from tests.studies.test_loop import Noted
@@ -59,6 +59,12 @@ def test_its_words_name_it_without_its_seed(directory: Path) -> None:
     run = TrainedRun.of(str(directory), "teacher")
     assert run.words == "dqn-breakout-rr0.25-none"
     assert run_id(str(directory), "teacher") == run.about.run_id == directory.name
+
+
+def test_its_settings_can_be_asked_for(directory: Path) -> None:
+    assert setting(str(directory), "teacher", "agent.optimizer.epsilon") == 3.125e-4
+    with pytest.raises(InputError, match=r"must be a run of a value-based agent .*, and has no agent\.temperature"):
+        setting(str(directory), "teacher", "agent.temperature")
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
