@@ -105,6 +105,15 @@ def test_where_too_few_resamples_exist_the_interval_of_a_mean_is_students_own(se
     assert (found.low, found.high) == pytest.approx(expected, rel=0.02)
 
 
+def test_where_enough_resamples_exist_the_ends_are_percentiles_as_far_out_as_students_t() -> None:
+    resamples = Resamples(5, 17, RAO_WU)
+    draws = resamples.iqm(X)
+    t = scipy.stats.t.ppf(0.975, degrees_of_freedom(draws, [resamples]))
+    expected = np.quantile(draws, scipy.stats.norm.cdf([-t, t]))
+    found = estimate(X, ["iqm"], RAO_WU)["iqm"]
+    assert [found.low, found.high] == pytest.approx(expected.tolist(), rel=1e-12)
+
+
 def test_shares_stay_between_0_and_1() -> None:
     x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]])
     won = improvement(("x", x), ("y", y), RAO_WU)
