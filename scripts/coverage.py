@@ -29,8 +29,6 @@ from redo_lab.analysis.bootstrap import Resampling
 POPULATION = 200_000
 SHARED = 25
 """Studies that share their resamples, for speed."""
-COSTLY_RUNS = 85
-"""The costly schemes are simulated up to so many runs, and in a quarter of the studies."""
 PROCESSES = 2
 NOISES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Floats]] = {
     "normal": lambda generator, shape: generator.normal(size=shape),
@@ -168,16 +166,16 @@ def _parts(studies: int, repetitions: int, *, quick: bool) -> dict[str, list[Par
     """Of each part the titles of its tables, what simulates a row, and the rows."""
     seeds, games = ((3, 5), (5, 17)) if quick else ((3, 5, 10), (5, 17, 26))
     cells = [Scenario(n, m, noise, spread) for noise, spread, n, m in product(NOISES, SPREADS, seeds, games)]
-    few = [cell for cell in cells if cell.seeds * cell.games <= COSTLY_RUNS and cell.noise != "t3"]
-    small = product(("normal", "lognormal"), seeds if quick else (2, *seeds), (1, 5, 17))
-    any_statistic = [Scenario(n, m, noise, "unequal") for noise, n, m in small]
-    equal = [cell for cell in cells if cell.spread == "equal"]
+    cells = [cell for cell in cells if (cell.noise, cell.spread) != ("lognormal", "unequal")]
+    few = [Scenario(n, m, "normal", "unequal") for n, m in product((3, 5), (5, 17))]
+    small = [Scenario(n, m, "normal", "unequal") for n, m in product((2, 3, 5), (1, 5, 17))]
+    equal = [Scenario(n, m, "normal", "equal") for n, m in product(seeds, games)]
     of_iqm = partial(of_schemes, repetitions=repetitions)
-    of_all = partial(of_statistics, studies=studies // 2, repetitions=repetitions)
+    of_all = partial(of_statistics, studies=studies // 4, repetitions=repetitions)
     return {
         "iqm": [("IQM", partial(of_iqm, studies=studies, costly=False), cells)],
         "costly": [("IQM", partial(of_iqm, studies=studies // 4, costly=True), few)],
-        "statistics": [(method, partial(of_all, method=method), any_statistic) for method in ("rao-wu", "rliable")],
+        "statistics": [(method, partial(of_all, method=method), small) for method in ("rao-wu", "rliable")],
         "games": [("IQM", partial(of_resampled_games, studies=studies // 2, repetitions=repetitions), equal)],
     }
 

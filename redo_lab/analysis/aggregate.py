@@ -79,7 +79,8 @@ def improvement(first: tuple[str, Scores], second: tuple[str, Scores], resamplin
     if min(len(scores), len(other)) == 1:
         return Estimate(float(value), None, None)
     mine, theirs = _resamples(scores, resampling, name), _resamples(other, resampling, other_name)
-    return _estimate(value, mine.improvement(scores, other, theirs), resampling, (mine, theirs))
+    draws = mine.improvement(scores, other, theirs)
+    return _estimate(value, draws, resampling, (mine, theirs), shares=True)
 
 
 def profile(scores: Scores, thresholds: Scores, resampling: Resampling, method: str = "") -> Line:
@@ -88,7 +89,8 @@ def profile(scores: Scores, thresholds: Scores, resampling: Resampling, method: 
     if len(scores) == 1:
         return Line(points, None, None)
     resamples = _resamples(scores, resampling, method)
-    return Line(points, *bounds(points, resamples.profile(scores, list(thresholds)), resampling, [resamples]))
+    draws = resamples.profile(scores, list(thresholds))
+    return Line(points, *bounds(points, draws, resampling, [resamples], shares=True))
 
 
 def over_time(scores: Scores, name: str, resampling: Resampling, method: str = "") -> Line:
@@ -152,6 +154,8 @@ def _cached_resamples(seeds: int, games: int, resampling: Resampling, method: st
     return resampling.resamples(seeds, games, method)
 
 
-def _estimate(value: float, draws: Draws, resampling: Resampling, resamples: Sequence[Resamples]) -> Estimate:
-    low, high = bounds(np.asarray(value, dtype=float), draws, resampling, resamples)
+def _estimate(
+    value: float, draws: Draws, resampling: Resampling, resamples: Sequence[Resamples], *, shares: bool = False
+) -> Estimate:
+    low, high = bounds(np.asarray(value, dtype=float), draws, resampling, resamples, shares=shares)
     return Estimate(float(value), float(low), float(high))

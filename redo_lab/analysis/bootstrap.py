@@ -8,6 +8,7 @@ sorted again: resamples lie side by side in memory and every step runs over all 
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ class Resamples:
     def size(self) -> int:
         """How many runs a resample has."""
         return self.games * self.runs_per_game
+
+    @property
+    def log_of_existing(self) -> float:
+        """The logarithm of how many resamples there are of these runs, each as likely as any."""
+        return self.size * math.log(self.seeds)
 
     @cached_property
     def counts(self) -> NDArray[np.unsignedinteger]:
@@ -192,6 +198,11 @@ class GameResamples(Resamples):
     def size(self) -> int:
         """How many runs a resample has."""
         return (self.games - 1) * self.seeds
+
+    @property
+    def log_of_existing(self) -> float:
+        """The logarithm of how many resamples there are of these games, each as likely as any."""
+        return (self.games - 1) * math.log(self.games)
 
     @cached_property
     def game_counts(self) -> NDArray[np.unsignedinteger]:

@@ -21,24 +21,36 @@ REPETITIONS_FOR_PARTS = 10_000
 
 
 def bounds(
-    points: Scores, draws: Draws, resampling: Resampling, resamples: Sequence[Resamples]
+    points: Scores, draws: Draws, resampling: Resampling, resamples: Sequence[Resamples], *, shares: bool = False
 ) -> tuple[Scores, Scores]:
-    """The interval of each of `points` [...], given the same statistic [..., repetitions] of the `resamples`."""
+    """The interval of each of `points` [...], given the same statistic [..., repetitions] of the `resamples`.
+
+    shares: the statistic lies between 0 and 1.
+    """
     tail = (1 - resampling.confidence) / 2
     if resampling.method == RAO_WU:
-        quantiles = student.ppf(tail, degrees_of_freedom(draws, resamples))
-        return _at_levels(draws, norm.cdf(np.stack([quantiles, -quantiles], axis=-1)))
+        low, high = _students(points, draws, tail, resamples)
+        return (low.clip(0, 1), high.clip(0, 1)) if shares else (low, high)
     if resampling.method == BIAS_CORRECTED:
         return _at_levels(draws, _bias_corrected(points, draws, tail))
     low, high = np.quantile(draws, [tail, 1 - tail], axis=-1)
     return (2 * points - high, 2 * points - low) if resampling.method == BASIC else (low, high)
 
 
+def _students(points: Scores, draws: Draws, tail: float, resamples: Sequence[Resamples]) -> tuple[Scores, Scores]:
+    """Percentiles as far out as Student's t; where so few resamples exist that none is so rare, points ± t · s."""
+    quantiles = student.ppf(1 - tail, degrees_of_freedom(draws, resamples))
+    low, high = _at_levels(draws, norm.cdf(np.stack([-quantiles, quantiles], axis=-1)))
+    rarest = -sum(one.log_of_existing for one in _once(resamples))
+    coarse, half = norm.logcdf(-quantiles) < rarest, quantiles * draws.std(axis=-1)
+    return np.where(coarse, points - half, low), np.where(coarse, points + half, high)
+
+
 def degrees_of_freedom(draws: Draws, resamples: Sequence[Resamples]) -> Scores:
     """Satterthwaite's, of the variance of a statistic of `resamples`: [...] for draws [..., repetitions]."""
     flat = draws.reshape(-1, draws.shape[-1])
     parts, each = [], []
-    for one in {one.source: one for one in resamples}.values():
+    for one in _once(resamples):
         of_strata = variance_parts(flat, one)
         parts.append(of_strata)
         each.append(np.full(len(of_strata), one.strata[1] - 1.0))
@@ -65,6 +77,11 @@ def variance_parts(draws: Draws, resamples: Resamples) -> Scores:
     squares = (influence.astype(np.float64) ** 2).reshape(-1, units, len(draws)).sum(axis=1)
     parts: Scores = np.maximum(squares - noise, 0) * units / (units - 1)
     return parts
+
+
+def _once(resamples: Sequence[Resamples]) -> list[Resamples]:
+    """Without those that draw as another of them does."""
+    return list({one.source: one for one in resamples}.values())
 
 
 def _at_levels(draws: Draws, levels: Scores) -> tuple[Scores, Scores]:

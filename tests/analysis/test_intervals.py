@@ -96,6 +96,34 @@ def test_an_interval_of_a_mean_is_students() -> None:
     assert (found.low, found.high) == pytest.approx((-half, half), abs=0.01)  # Draws lie 0.02 apart.
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_where_too_few_resamples_exist_the_interval_of_a_mean_is_students_own(seeds: int) -> None:
+    """Of one game's two runs every percentile lies between them, which half of all studies' truths don't."""
+    scores = np.random.default_rng(7).normal(size=(seeds, 1))
+    found = estimate(scores, ["mean"], RAO_WU)["mean"]
+    expected = scipy.stats.t.interval(0.95, seeds - 1, scores.mean(), scipy.stats.sem(scores.ravel()))
+    assert (found.low, found.high) == pytest.approx(expected, rel=0.02)
+
+
+def test_where_enough_resamples_exist_the_ends_are_percentiles_as_far_out_as_students_t() -> None:
+    resamples = Resamples(5, 17, RAO_WU)
+    draws = resamples.iqm(X)
+    t = scipy.stats.t.ppf(0.975, degrees_of_freedom(draws, [resamples]))
+    expected = np.quantile(draws, scipy.stats.norm.cdf([-t, t]))
+    found = estimate(X, ["iqm"], RAO_WU)["iqm"]
+    assert [found.low, found.high] == pytest.approx(expected.tolist(), rel=1e-12)
+
+
+def test_shares_stay_between_0_and_1() -> None:
+    x, y = np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]])
+    won = improvement(("x", x), ("y", y), RAO_WU)
+    assert (won.low, won.high) == (0, 1)
+    line = profile(x, np.array([1.0]), RAO_WU)
+    assert line.low is not None
+    assert line.high is not None
+    assert (line.low[0], line.high[0]) == (0, 1)
+
+
 def test_runs_that_are_equal_have_an_interval_without_width() -> None:
     found = estimate(np.tile(np.arange(5.0), (4, 1)), list(METRICS), RAO_WU)
     assert all(each.low == each.value == each.high for each in found.values())
