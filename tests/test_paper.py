@@ -10,7 +10,7 @@ from tests.agents.test_config import DQN, DRQ, SAC
 from tests.helpers.composing import composed
 
 METHODS = "recycler=[redo,reset,reset_all,prune,random,inverse,redo_scheduled,cbp_utility,continual_backprop]"
-PROBES = "probe=[dormancy,overlap,norms,churn,values,rank]"
+PROBES = "probe=[dormancy,overlap,norms,churn,values,rank,score_batches]"
 SURGERY = {"incoming": "init", "outgoing": "zero", "reset_moments": True, "step_count": "keep"}
 RESETS = {"_target_": "redo_lab.recyclers.reset.Reset", "reset_moments": True, "step_count": "keep"}
 ATARI = {
@@ -138,6 +138,12 @@ def probes(batch: int) -> dict[str, Any]:
             "samples": 2048,
             "period_updates": 10_000,
             "batch_size": 256,
+        },
+        "score_batches": {
+            "_target_": "redo_lab.probes.score_batches.ScoreBatches",
+            "batch_sizes": [32, 64, 256, 1024],
+            "threshold": 0.1,
+            **every,
         },
     }
 

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.transforms import Bbox
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
-from redo_lab.analysis.lines import expanded, rows_of
+from redo_lab.analysis.figures.cells import last_values, rule, the_metric
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.summary import cell_text
 
@@ -36,16 +36,15 @@ class Finals:
     def draw(self, source: Source) -> Drawing:
         """ValueError if several metrics match."""
         score_table = source.score_table
-        names = expanded([self.config.metric], score_table, source.table)
-        if len(names) > 1:
-            raise ValueError(f"{self.config.metric} matches {', '.join(names)}: choose one")
-        rows = rows_of(score_table, source.table, names).sort("directory", "updates", maintain_order=True)
-        count = pl.max_horizontal((pl.len() * self.config.last_share).floor().cast(pl.Int64), 1)
-        last = rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(count).mean())
-        summary = last.group_by("game", "method").agg(
-            pl.col("value").mean().alias("mean"),
-            (pl.col("value").std() / pl.len().sqrt()).alias("standard_error"),
-            pl.len().alias("seeds"),
+        metric = the_metric(self.config.metric, source)
+        summary = (
+            last_values(metric, source, self.config.last_share)
+            .group_by("game", "method")
+            .agg(
+                pl.col("value").mean().alias("mean"),
+                (pl.col("value").std() / pl.len().sqrt()).alias("standard_error"),
+                pl.len().alias("seeds"),
+            )
         )
         by_cell = {(game, method): (mean, error) for game, method, mean, error, _ in summary.iter_rows()}
         cells = [[_cell(by_cell.get((game, method))) for method in score_table.methods] for game in score_table.games]
@@ -61,18 +60,12 @@ class Finals:
                 cellLoc="right",
                 bbox=Bbox.from_bounds(0.12, 0, 0.88, 1),
             )
-            table.auto_set_font_size(False)
-            table.set_fontsize(6)
-            for (row, _), cell in table.get_celld().items():
-                cell.visible_edges = "B"
-                cell.set(linewidth=0.8 if row == 0 else 0.3, edgecolor="#444444" if row == 0 else "#CCCCCC")
+            rule(table, 6)
             axes.set_title(self.config.label.format(score=score_table.score.word))
         order = (
             pl.DataFrame({"game": list(score_table.games)}).join(summary, on="game", how="left").sort("game", "method")
         )
-        return Drawing(
-            figure, order.with_columns(pl.lit(names[0]).alias("metric")), ["mean ± standard error over seeds"]
-        )
+        return Drawing(figure, order.with_columns(pl.lit(metric).alias("metric")), ["mean ± standard error over seeds"])
 
 
 def _cell(statistics: tuple[float, float | None] | None) -> str:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
-from redo_lab.analysis.lines import expanded, rows_of
+from redo_lab.analysis.figures.cells import last_values, rule, the_metric
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.methods import label_without
 from redo_lab.analysis.summary import cell_text
@@ -84,12 +84,10 @@ class Tables:
     def draw(self, source: Source) -> Drawing:
         """ValueError if several metrics match, or rows are a setting and the runs of several games."""
         score_table, config = source.score_table, self.config
-        names = expanded([config.metric], score_table, source.table)
-        if len(names) > 1:
-            raise ValueError(f"{config.metric} matches {', '.join(names)}: choose one")
+        metric = the_metric(config.metric, source)
         if config.rows is not None and len(score_table.games) > 1:
             raise ValueError(f"a table with a row for each {config.rows} is of one game; choose: --where game=…")
-        data = self._data(source, names[0])
+        data = self._data(source, metric)
         content = self._content(data)
         texts = {"tex": content.latex(), "md": content.markdown()}
         notes = [f"{config.label}: mean ± {config.spread.value} over seeds"]
@@ -97,9 +95,7 @@ class Tables:
 
     def _data(self, source: Source, metric: str) -> pl.DataFrame:
         """A line for each cell: its row, its column, mean and spread over seeds."""
-        rows = rows_of(source.score_table, source.table, [metric]).sort("directory", "updates", maintain_order=True)
-        count = pl.max_horizontal((pl.len() * self.config.last_share).floor().cast(pl.Int64), 1)
-        last = rows.group_by("method", "game", "directory", maintain_order=True).agg(pl.col("value").tail(count).mean())
+        last = last_values(metric, source, self.config.last_share)
         places = {method: self._place(source, method) for method in source.score_table.methods}
         lines = []
         for method, (row, column) in places.items():
@@ -135,10 +131,6 @@ def _picture(content: Content, width: Width, label: str) -> Figure:
         axes.set_axis_off()
         texts = [[shortened(text) for text in row] for row in content.rows]
         table = axes.table(texts, colLabels=content.header, cellLoc="right", bbox=Bbox.from_bounds(0, 0, 1, 1))
-        table.auto_set_font_size(False)
-        table.set_fontsize(7)
-        for (row, _), cell in table.get_celld().items():
-            cell.visible_edges = "B"
-            cell.set(linewidth=0.8 if row == 0 else 0.3, edgecolor="#444444" if row == 0 else "#CCCCCC")
+        rule(table, 7)
         axes.set_title(label)
     return figure
