@@ -9,7 +9,7 @@ RECORDED = "fig4_recorded"
 GAMES = ("demon_attack", "asterix")
 
 PREPARATIONS: Mapping[str, Sequence[Sequence[str]]] = {
-    # The DQN Replay data set is 50 GB a game: in its place stands the replay of a short run of ours, in the same format.
+    # In place of the DQN Replay data set, 50 GB a game, stands the replay of a short run of ours, in the same format.
     "fig4": [
         command
         for game in GAMES
