@@ -3,7 +3,8 @@
 python -m scripts.paper_rates [KIND …]   measures all kinds, or those named; half an hour
 
 A process's own CPU time is counted, with one torch thread, so that other work on the machine falsifies little. Training
-alone: no evaluation, probe or intervention. A kind is measured by a short run at the paper's sizes with a small replay.
+alone: no evaluation, probe or intervention; a step's choice of action counts as greedy, which most are. A kind is
+measured by a short run at the paper's sizes with a small replay.
 """
 
 from __future__ import annotations
@@ -22,16 +23,18 @@ from omegaconf import OmegaConf
 
 from redo_lab.config import ConfigError, resolve
 from redo_lab.plan import CheckedRun
-from redo_lab.protocols import Journal
+from redo_lab.protocols import Journal, Study
 from redo_lab.runs.atomic import write_text
 from redo_lab.runs.identity import code_version
 from redo_lab.seeding import Seeds
+from redo_lab.studies.loop import Loop
 from redo_lab.types import Counters
 from scripts.paper_runs import IDS, Composition, Runs
 
 FILE = Path(__file__).with_suffix(".json")
 WARMUP_STEPS = 400
 MEASURED_UPDATES = 60
+CHOICES = 100
 STAND_INS = {"data=cifar10": "data=digits"}
 """Images of the same size that need no download."""
 MOST_SECONDS = 60.0
@@ -104,7 +107,20 @@ def measured(kind: Composition) -> dict[str, float]:
     assert first is not None
     per_step = (warm[0] - begin) / warm[1] if warm[1] else 0.0
     spent = now - first[0] - per_step * (clocks.env_steps - first[1]) * bool(short)
-    return {"seconds_per_step": round(per_step, 7), "seconds_per_update": round(spent / (clocks.updates - first[2]), 7)}
+    return {
+        "seconds_per_step": round(per_step + _seconds_of_a_choice(study), 7),
+        "seconds_per_update": round(spent / (clocks.updates - first[2]), 7),
+    }
+
+
+def _seconds_of_a_choice(study: Study) -> float:
+    """Of a greedy action, where the study acts: just after the warm-up most of its own are random, later few are."""
+    if not isinstance(study, Loop) or study.obs is None:
+        return 0.0
+    begin = time.process_time()
+    for _ in range(CHOICES):
+        study.agent.greedy(study.obs)
+    return (time.process_time() - begin) / CHOICES
 
 
 def _processor() -> str:

@@ -352,7 +352,7 @@ def test_figure_8_draws_the_loss_beside_the_dormant_neurons_a_curve_for_each_stu
         words += [f"student.folder={run_of(root, '1')}"] * (student == "pretrained")
         assert main([*TINY, teaching(root), "logger=none", "threads=1", *words]) == 0
     table = load([tmp_path])
-    recipe = read("fig8")
+    recipe = read("fig8").alone
     drawing = recipe.kind.draw(Source(collect(table, recipe.by), table, Resampling(20, 0)))
     loss, dormant = drawing.figure.axes
     assert (loss.get_ylabel(), loss.get_yscale(), loss.get_xlabel()) == ("loss", "log", "updates")
