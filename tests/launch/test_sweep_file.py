@@ -20,6 +20,7 @@ from tests.helpers.teachers import stand_ins
 COUNTS = {
     "demo_grid": 8,
     "fig4": 2 * 2 * 5,
+    "fig4_recorded": 2,
     "fig1": 4 * 17 * 5,
     "fig2": 2 * 5,
     "fig3": 6,

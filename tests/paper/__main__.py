@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 from redo_lab.paths import shipped
 from scripts.paper_runs import IDS
-from tests.paper.preparations import PREPARATIONS, WORDS
+from tests.paper.preparations import PREPARATIONS
 
 NO_PROXY_LISTENS_HERE = "http://127.0.0.1:9"
-RUN = ["scale=smoke", "logger=none"]
-SWEEP = [*RUN, "hydra.launcher.runs_at_once=2", "hydra.launcher.threads_per_run=1"]
+
+SWEEP = ["scale=smoke", "logger=none", "hydra.launcher.runs_at_once=2", "hydra.launcher.threads_per_run=1"]
 SAME_CODE = ["--allow-missing"]
 """The checkout may have changed between two runs, and a figure of runs of several codes is refused without this."""
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -74,8 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def launched(name: str, root: Path, drawing: ThreadPoolExecutor) -> Future[Result]:
     """Its runs are finished, or one has failed; the drawing waits its turn."""
     begun, last, failure = time.monotonic(), "", None
-    for words in [*PREPARATIONS.get(name, []), ["sweep", name, *WORDS.get(name, [])]]:
-        done = redo_lab([*words, *{"train": RUN, "sweep": SWEEP}.get(words[0], [])], root)
+    for words in [*PREPARATIONS.get(name, []), ["sweep", name]]:
+        done = redo_lab([*words, *(SWEEP if words[0] == "sweep" else [])], root)
         last = done.stdout.strip().rpartition("\n")[2]
         if done.returncode:
             failure = said(f"redo-lab {' '.join(words)}", done)

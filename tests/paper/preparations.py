@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-ONE_SEED = ["seed=0"]
-RECORDED = "fig4_recorded"
-GAMES = ("demon_attack", "asterix")
-
 PREPARATIONS: Mapping[str, Sequence[Sequence[str]]] = {
-    # The DQN Replay data set is 50 GB a game: the replay of a short run of ours stands in its place.
+    # The DQN Replay data set is 50 GB a game: the replays of short runs of ours stand in its place.
     "fig4": [
-        command
-        for game in GAMES
-        for command in (
-            ["train", f"env=atari/{game}", f"experiment={RECORDED}", "checkpoint.final_replay=true", "threads=1"],
-            ["export-replay", game, "--root", f"runs/{RECORDED}", "-o", "data/dqn"],
-        )
+        ["sweep", "fig4_recorded"],
+        *(
+            ["export-replay", game, "--root", "runs/fig4_recorded", "-o", "data/dqn"]
+            for game in ("breakout", "asterix")
+        ),
     ],
     # Its teachers and pre-trained students are agents of a sweep of their own.
-    "fig8": [["sweep", "fig8_teachers", *ONE_SEED]],
+    "fig8": [["sweep", "fig8_teachers"]],
 }
-"""Commands before `redo-lab sweep ID`; train and sweep get the words of every run here, too."""
-
-WORDS: Mapping[str, Sequence[str]] = {"fig4": ONE_SEED, "fig8": ONE_SEED}
-"""Further words of an id's sweep, where its file has none for scale=smoke."""
+"""Commands before `redo-lab sweep ID`; sweep gets the words of every run here, too."""

@@ -260,7 +260,7 @@ def test_figure_3_is_drawn_against_epochs_a_curve_for_each_kind_of_targets(tmp_p
             words = [f"targets={targets}", f"seed={seed}", "probe=dormancy", f"root={tmp_path}"]
             assert main([*TINY, "logger=none", "threads=1", *words]) == 0
     table = load([tmp_path])
-    recipe = read("fig3")
+    recipe = read("fig3").alone
     score_table = collect(table, recipe.by)
     drawing = recipe.kind.draw(Source(score_table, table, Resampling(20, 0)))
     (axes,) = drawing.figure.axes
