@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
@@ -17,11 +19,13 @@ from redo_lab.launch.sweep_file import SweepFile, key_of
 from redo_lab.paths import shipped
 from redo_lab.plan import CheckedRun
 from redo_lab.runs.identity import relevant
+from tests.helpers.teachers import stand_ins
 
 IDS = (*(f"fig{number}" for number in range(1, 31)), "table6", "table7")
 """Every figure and table of the paper that holds results."""
 
 MOST_NAMED = 3
+DISTILL = "study=distill"
 
 
 class Run(NamedTuple):
@@ -45,24 +49,38 @@ class Composition(NamedTuple):
     words: tuple[str, ...]
 
 
+def _open_hydra() -> None:
+    register_resolvers()
+    GlobalHydra.instance().clear()
+    initialize_config_dir(str(shipped("conf")), version_base="1.3")
+
+
 class Runs:
     """The runs of sweep files; what differs in seed and game alone is composed once."""
 
     def __init__(self) -> None:
-        register_resolvers()
-        GlobalHydra.instance().clear()
-        initialize_config_dir(str(shipped("conf")), version_base="1.3")
         self.compositions: dict[tuple[str, ...], Composition] = {}
+        self._teachers: tempfile.TemporaryDirectory[str] | None = None
+        _open_hydra()
 
     def of(self, sweep: str, *words: str) -> list[Run]:
         """Each once, as `redo-lab sweep SWEEP words` has them; ConfigError if one can't work."""
         jobs = SweepFile.read(shipped("sweeps") / f"{sweep}.yaml").jobs(words, values)
-        return list({run.identity: run for run in map(self._run, jobs)}.values())
+        root = [f"root={self._root_with_teachers()}"] if any(DISTILL in job for job in jobs) else []
+        return list({run.identity: run for run in (self._run([*job, *root]) for job in jobs)}.values())
+
+    def _root_with_teachers(self) -> str:
+        """A folder with what passes for the trained agents that Figure 8 needs, which need not be here."""
+        if self._teachers is None:
+            self._teachers = tempfile.TemporaryDirectory()
+            stand_ins(Path(self._teachers.name))
+            _open_hydra()
+        return self._teachers.name
 
     def _run(self, job: Sequence[str]) -> Run:
         given = {key_of(word): word.partition("=")[2].strip("'") for word in job}
         suite, _, game = given.get("env", "").partition("/")
-        key = (suite, *sorted(word for word in job if key_of(word) not in ("seed", "env", "experiment")))
+        key = (suite, *sorted(word for word in job if key_of(word) not in ("seed", "env", "experiment", "root")))
         if key not in self.compositions:
             self.compositions[key] = _composition([word for word in job if key_of(word) != "experiment"])
         of = self.compositions[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
 
 from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.analysis.costs import costs
-from redo_lab.config import register_resolvers, resolve
+from redo_lab.config import ConfigError, register_resolvers, resolve
 from redo_lab.launch.sweep_file import SweepFile, key_of
 from redo_lab.paths import shipped
 from redo_lab.runs import about, status
@@ -32,6 +34,8 @@ from scripts.paper_runs import IDS
 if TYPE_CHECKING:
     from scripts.results import Plan
 
+SEED_ELSEWHERE = re.compile(r"\$\{[^}]*\bseed\b")
+"""In a config in which more than the seed itself depends on it: Figure 8's agents are those of the same seed."""
 REFUSED = 2
 """`redo-lab figure`'s exit code where the runs don't allow a fair comparison: one of the methods has none yet, say."""
 Wanted = tuple[str, str]
@@ -56,7 +60,11 @@ class Identities:
         (seed,) = [word.partition("=")[2] for word in job if key_of(word) == "seed"]
         others = tuple(word for word in job if key_of(word) != "seed")
         if others not in self._plain:
-            self._plain[others] = resolve(compose("config", overrides=list(others)))
+            composed = compose("config", overrides=list(job))
+            plain = resolve(composed)
+            if SEED_ELSEWHERE.search(OmegaConf.to_yaml(composed)):
+                return plain["experiment"], digest(plain)
+            self._plain[others] = plain
         plain = self._plain[others]
         return plain["experiment"], digest({**plain, "seed": int(seed)})
 
@@ -72,7 +80,11 @@ def draw_all(plan: Plan, root: Path, output: Path) -> int:
         files = [shipped(folder) / f"{name}.yaml" for folder in ("sweeps", "figures")]
         if not all(path.is_file() for path in files):
             continue
-        wanted = identities.of(name, plan.words)
+        try:
+            wanted = identities.of(name, [*plan.words, f"root={root}"])
+        except ConfigError as error:
+            print(f"{name}: not drawn: {error}", flush=True)
+            continue
         runs = [finished[run] for run in wanted if run in finished]
         if runs:
             failed |= draw(name, plan, root, output / name, facts(name, plan, runs, len(wanted)))

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from hydra_plugins.redo_lab_sweeper.grid import values
+from redo_lab.launch.sweep_file import SweepFile
 from scripts import paper_table
 from scripts.paper_runs import IDS, Run, Runs, sharing
-from scripts.paper_table import PAGE, RATES, cpu_hours, row, state
+from scripts.paper_table import PAGE, RATES, all_runs, cpu_hours, page, row, state
 
 ROOT = Path(__file__).parent.parent
 ROWS = {
@@ -40,11 +42,22 @@ def test_the_page_has_the_ids_of_the_paper_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_every_row_has_the_numbers_of_its_sweep(name: str, runs: Runs) -> None:
+def test_every_row_counts_the_runs_of_its_sweep(name: str) -> None:
+    jobs = SweepFile.read(ROOT / "sweeps" / f"{name}.yaml").jobs([], values)
+    assert ROWS[name][RUNS] == f"{len(jobs):,}"
+
+
+@pytest.mark.parametrize("name", ["fig1", "fig3", "fig8", "fig26", "table6"])
+def test_a_row_has_the_numbers_of_its_sweep(name: str, runs: Runs) -> None:
     own = runs.of(name)
     rates = json.loads(RATES.read_text(encoding="utf-8"))
     assert ROWS[name] == row(name, own, ROWS[name][SHARES].replace("–", ""), rates)
     assert (ROWS[name][RUNS], ROWS[name][STEPS]) == (f"{len(own):,}", f"{sum(run.updates for run in own):,}")
+
+
+@pytest.mark.slow
+def test_the_whole_page_is_what_the_files_give() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(all_runs()), "make paper-table writes it anew"
 
 
 def test_figure_1_is_340_runs_of_2_480_000_gradient_steps(runs: Runs) -> None:
