@@ -29,7 +29,7 @@ from redo_lab.runs.identity import code_version
 from redo_lab.seeding import Seeds
 from redo_lab.studies.loop import Loop
 from redo_lab.types import Counters
-from scripts.paper_runs import IDS, Composition, Runs
+from scripts.paper_runs import IDS, Composition, Runs, hydra_open
 
 FILE = Path(__file__).with_suffix(".json")
 WARMUP_STEPS = 400
@@ -89,7 +89,8 @@ def measured(kind: Composition) -> dict[str, float]:
     axes = ("recycler", "regulariser", "probe", "training.", "recyclers.", "regularisers.", "probes.", "shared.")
     short = SHORT if any(word.startswith("env=") for word in kind.words) else []
     words = [STAND_INS.get(word, word) for word in kind.words if not word.startswith((*axes, "scale="))]
-    composed = compose("config", overrides=[*words, *ALONE, *short], return_hydra_config=True)
+    with hydra_open():
+        composed = compose("config", overrides=[*words, *ALONE, *short], return_hydra_config=True)
     plain: dict[str, Any] = resolve(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
     study = CheckedRun.of(plain).study.start(Seeds(0), torch.device("cpu"), Silent())
     begin = time.process_time()

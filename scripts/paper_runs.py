@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,10 +50,14 @@ class Composition(NamedTuple):
     words: tuple[str, ...]
 
 
-def _open_hydra() -> None:
+@contextmanager
+def hydra_open() -> Iterator[None]:
+    """Within the context configs are composed from conf/; afterwards Hydra is free for others of this process."""
     register_resolvers()
     GlobalHydra.instance().clear()
-    initialize_config_dir(str(shipped("conf")), version_base="1.3")
+    with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
+        yield
+    GlobalHydra.instance().clear()
 
 
 class Runs:
@@ -60,22 +65,17 @@ class Runs:
 
     def __init__(self) -> None:
         self.compositions: dict[tuple[str, ...], Composition] = {}
-        self._teachers: tempfile.TemporaryDirectory[str] | None = None
-        _open_hydra()
 
     def of(self, sweep: str, *words: str) -> list[Run]:
         """Each once, as `redo-lab sweep SWEEP words` has them; ConfigError if one can't work."""
         jobs = SweepFile.read(shipped("sweeps") / f"{sweep}.yaml").jobs(words, values)
-        root = [f"root={self._root_with_teachers()}"] if any(DISTILL in job for job in jobs) else []
-        return list({run.identity: run for run in (self._run([*job, *root]) for job in jobs)}.values())
-
-    def _root_with_teachers(self) -> str:
-        """A folder with what passes for the trained agents that Figure 8 needs, which need not be here."""
-        if self._teachers is None:
-            self._teachers = tempfile.TemporaryDirectory()
-            stand_ins(Path(self._teachers.name))
-            _open_hydra()
-        return self._teachers.name
+        with tempfile.TemporaryDirectory() as root:
+            if any(DISTILL in job for job in jobs):
+                # What passes for the trained agents that Figure 8 needs, which need not be here.
+                stand_ins(Path(root))
+            with hydra_open():
+                runs = [self._run([*job, f"root={root}"]) for job in jobs]
+        return list({run.identity: run for run in runs}.values())
 
     def _run(self, job: Sequence[str]) -> Run:
         given = {key_of(word): word.partition("=")[2].strip("'") for word in job}

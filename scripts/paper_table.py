@@ -31,8 +31,8 @@ ABOUT_HOURS = """\
 **CPU-hours** are an estimate, of one core: what a step and an update of each kind of run took (CPU time of the process,
 one thread, training alone, without evaluation, probes and interventions) times their number. There was no GPU to
 measure GPU-hours on; with runs below `runs/` that have gone on one, `redo-lab sweep ID hydra/launcher=slurm
-dry_run=true` gives them. Measured by `python -m scripts.paper_rates`, on a machine that was busy with other work. –: the data or the
-agents that such runs learn from were not there to measure one."""
+dry_run=true` gives them. Measured by `python -m scripts.paper_rates`, on a machine that was busy with other work; –:
+the data or the agents that such runs learn from were not there to measure one."""
 COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "shares", "state")
 
 

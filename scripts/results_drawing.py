@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra import compose
 from omegaconf import OmegaConf
 
 from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.analysis.costs import costs
-from redo_lab.config import ConfigError, register_resolvers, resolve
+from redo_lab.config import ConfigError, resolve
 from redo_lab.launch.sweep_file import SweepFile, key_of
 from redo_lab.paths import shipped
 from redo_lab.runs import about, status
@@ -29,7 +28,7 @@ from redo_lab.runs.identity import digest
 from redo_lab.runs.reading import read_object
 from redo_lab.runs.status import State
 from redo_lab.runs.table import find_runs
-from scripts.paper_runs import IDS
+from scripts.paper_runs import IDS, hydra_open
 
 if TYPE_CHECKING:
     from scripts.results import Plan
@@ -46,15 +45,13 @@ class Identities:
     """Which runs a sweep asks for, as their run.json has them; jobs that differ in the seed alone are composed once."""
 
     def __init__(self) -> None:
-        register_resolvers()
-        GlobalHydra.instance().clear()
-        initialize_config_dir(str(shipped("conf")), version_base="1.3")
         self._plain: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def of(self, sweep: str, words: Sequence[str]) -> list[Wanted]:
         """Each once."""
         jobs = SweepFile.read(shipped("sweeps") / f"{sweep}.yaml").jobs(words, values)
-        return list(dict.fromkeys(map(self._of, jobs)))
+        with hydra_open():
+            return list(dict.fromkeys(map(self._of, jobs)))
 
     def _of(self, job: Sequence[str]) -> Wanted:
         (seed,) = [word.partition("=")[2] for word in job if key_of(word) == "seed"]
