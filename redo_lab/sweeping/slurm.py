@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -42,18 +43,18 @@ class SlurmSweep:
         if not due:
             return 0
         _check_memory(self.slurm, due)
-        code = code_version()
-        runs = [_run(job) for job in due]
-        sweep, slurm = Sweep.begin(sys.argv[1:], code, asdict(self.slurm), runs), Slurm(self.slurm)
-        slurm.check(sweep)
+        code, slurm = code_version(), Slurm(self.slurm)
+        sweeps = [Sweep.begin(sys.argv[1:], code, asdict(self.slurm), runs) for runs in _by_experiment(due)]
+        for sweep in sweeps:
+            slurm.check(sweep)
         if dry(planned):
-            print(_described(slurm, sweep, [job for job in wanted if _directory(job) not in waiting]))
+            print(_described(slurm, sweeps, [job for job in wanted if _directory(job) not in waiting]))
             return 0
-        print(preview(due).heading(lambda cost: _in_jobs(slurm, sweep, cost)), file=sys.stderr)
+        print(preview(due).heading(lambda cost: _in_jobs(slurm, sweeps, cost)), file=sys.stderr)
         _warn(code, self.slurm, due)
         make_room(due)
         write(due)
-        return _submit(slurm, sweep)
+        return next((refused for sweep in sweeps if (refused := _submit(slurm, sweep))), 0)
 
 
 def _due(wanted: Sequence[Planned]) -> tuple[list[Planned], set[Path]]:
@@ -104,21 +105,31 @@ def _run(job: Planned) -> SweepRun:
     return SweepRun(run.run_id, str(job.plan.directory.absolute()), job.name, run.total, run.unit, list(job.words))
 
 
+def _by_experiment(due: Sequence[Planned]) -> list[list[SweepRun]]:
+    """The runs of each experiment: a record lies beside the runs that it is of, where `status` looks for it."""
+    experiments: dict[Path, list[SweepRun]] = defaultdict(list)
+    for job in due:
+        experiments[job.plan.directory.parent].append(_run(job))
+    return list(experiments.values())
+
+
 def _counted(wanted: int, finished: int, queued: int, due: int) -> str:
     parts = {"finished": finished, "in the queue": queued, "to submit": due}
     summary = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
     return f"{wanted} {'run' if wanted == 1 else 'runs'}: {summary}"
 
 
-def _described(slurm: Slurm, sweep: Sweep, wanted: Sequence[Planned]) -> str:
+def _described(slurm: Slurm, sweeps: Sequence[Sweep], wanted: Sequence[Planned]) -> str:
     """The files that sbatch would get, then what the runs are and take."""
-    sizes = _arrays(slurm, sweep)
-    folder = sweep.folder / sweep.id
-    texts = [slurm.sbatch_text(sweep.folder.parent.name, folder, size) for size in sizes]
-    jobs = f"{len(sweep.runs)} {_plural('run', len(sweep.runs))} in {sum(sizes)} {_plural('job', sum(sizes))}"
-    arrays = f"{len(sizes)} {_plural('array', len(sizes))}"
-    text = preview(wanted).text(lambda cost: _in_jobs(slurm, sweep, cost))
-    return "\n".join([*texts, f"{jobs}, {arrays}", text])
+    sizes = {sweep.id: _arrays(slurm, sweep) for sweep in sweeps}
+    texts = [
+        slurm.sbatch_text(sweep.folder.parent.name, sweep.folder / sweep.id, size)
+        for sweep in sweeps
+        for size in sizes[sweep.id]
+    ]
+    runs, jobs, arrays = sum(len(sweep.runs) for sweep in sweeps), sum(map(sum, sizes.values())), len(texts)
+    counts = f"{runs} {_plural('run', runs)} in {jobs} {_plural('job', jobs)}, {arrays} {_plural('array', arrays)}"
+    return "\n".join([*texts, counts, preview(wanted).text(lambda cost: _in_jobs(slurm, sweeps, cost))])
 
 
 def _plural(noun: str, count: int) -> str:
@@ -132,12 +143,13 @@ def _arrays(slurm: Slurm, sweep: Sweep) -> list[int]:
     return [len(packs[at : at + limit]) for at in range(0, len(packs), limit)]
 
 
-def _in_jobs(slurm: Slurm, sweep: Sweep, cost: Cost) -> list[str]:
+def _in_jobs(slurm: Slurm, sweeps: Sequence[Sweep], cost: Cost) -> list[str]:
     """GPU-hours where the jobs have GPUs: runs that share one are taken not to slow each other down."""
     on_gpus = bool(slurm.config.gpus or slurm.config.shards)
     held = hours_text(cost.hours / slurm.config.runs_per_gpu).replace(" h", " GPU-hours" if on_gpus else " job-hours")
     measured_elsewhere = on_gpus and "cuda" not in cost.devices
-    return [f"in {sum(_arrays(slurm, sweep))} jobs: {held}" + " at a CPU's rate, less on a GPU" * measured_elsewhere]
+    jobs = sum(sum(_arrays(slurm, sweep)) for sweep in sweeps)
+    return [f"in {jobs} {_plural('job', jobs)}: {held}" + " at a CPU's rate, less on a GPU" * measured_elsewhere]
 
 
 def _warn(code: dict[str, Any], config: Slurm.Config, due: Sequence[Planned]) -> None:

@@ -165,6 +165,16 @@ def test_slurm_tells_jobs_and_hours_of_gpus_by_the_rate_of_a_cpu(
     assert f"time in 3 jobs: {hours:.0f} GPU-hours at a CPU's rate, less on a GPU\n" in text
 
 
+def test_slurm_submits_the_runs_of_each_experiment_by_themselves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["-m", "hydra/launcher=slurm", "experiment=one,two", "seed=range(3)", "hydra.launcher.runs_per_gpu=2"]
+    text = described(capsys, tmp_path, *words)
+    assert "6 runs in 4 jobs, 2 arrays\n" in text
+    assert [text.count(f"/{name}/sweeps/") > 0 for name in ("one", "two")] == [True, True]
+    assert [f"#SBATCH --job-name={name}\n" in text for name in ("one", "two")] == [True, True]
+
+
 def test_hours_measured_on_a_gpu_are_gpu_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begun(State.INTERRUPTED, 0, 0.01, f"root={tmp_path}", "seed=9", device="cuda")
     text = described(capsys, tmp_path, "-m", "hydra/launcher=slurm", "seed=0,1")
