@@ -95,13 +95,6 @@ def _measured(roots: Iterable[Path]) -> Iterator[Measured]:
                 yield Measured(run.unit, run.axes, at.rate_per_s, at.device or "device unknown")
 
 
-def _rates(measured: Iterable[tuple[str, Mapping[str, Any], float]], same_pace: tuple[str, ...]) -> dict[Kind, float]:
-    rates: dict[Kind, list[float]] = defaultdict(list)
-    for unit, axes, rate in measured:
-        rates[_kind(unit, axes, same_pace)].append(rate)
-    return {kind: statistics.median(of_kind) for kind, of_kind in rates.items()}
-
-
 def _kind(unit: str, axes: Mapping[str, Any], same_pace: tuple[str, ...]) -> Kind:
     kept = [(name, value) for name, value in sorted(axes.items()) if name not in same_pace]
     return (
