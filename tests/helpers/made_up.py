@@ -84,7 +84,7 @@ def record_of(job: tuple[str, ...]) -> RunRecord:
         "planned": run["total"],
         "unit": run["unit"],
         "clock": "env_steps",
-        "scored_by": run["scored_by"],
+        **{name: run[name] for name in ("scored_by", "score_word", "higher_is_better")},
         "updates": 400,
         "error": None,
         "commit": "c0ffee",

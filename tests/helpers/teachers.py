@@ -51,7 +51,8 @@ def stand_in(root: Path, *words: str) -> Path:
     return plan.directory
 
 
-def stand_ins(root: Path, *words: str) -> None:
-    """Below `root` lie the two agents of Fig. 8 that a run of the seed 0 learns from."""
+def stand_ins(root: Path, scale: str = "paper") -> None:
+    """Below `root` lie the two agents of Fig. 8 that a run of the seed 0 learns from at that scale."""
+    env = "atari/demon_attack" if scale == "paper" else "minatar/breakout"
     for ratio in ("0.25", "1"):
-        stand_in(root, "env=atari/demon_attack", f"replay_ratio={ratio}", *words)
+        stand_in(root, f"env={env}", f"replay_ratio={ratio}", f"scale={scale}")

@@ -167,7 +167,7 @@ def test_the_games_of_every_sweep_are_known() -> None:
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_value_of_the_shipped_sweeps_and_the_ends_of_each_work(scale: str, tmp_path: Path) -> None:
     """Each word of a file, of games one a suite; jobs that sweeps share are composed once."""
-    stand_ins(tmp_path, f"scale={scale}")
+    stand_ins(tmp_path, scale)
     words_of_all = ["logger=none", f"scale={scale}", f"root={tmp_path}"]
     tried: set[str] = set()
     for name in sweep.names():
