@@ -46,12 +46,16 @@ def score_column(table: Table) -> str:
 
 
 def shown_columns(table: Table, rows: pl.DataFrame) -> list[str]:
-    """The columns worth a terminal: of runs what sets them apart and how they stand."""
+    """The columns worth a terminal: of runs their axes that differ, how they stand, then settings that differ.
+
+    A setting of a part that only some runs have (`recyclers.redo.threshold`) counts where those runs differ in it.
+    """
     if "value" in rows.columns:
         return ["run_id", "env_steps", "updates", "name", "value"]
-    varying = [name for name in (*table.axes, *table.settings) if rows[name].n_unique() > 1]
+    axes = [name for name in table.axes if rows[name].n_unique() > 1]
+    settings = [name for name in table.settings if rows[name].drop_nulls().n_unique() > 1]
     units = ["unit"] if rows["unit"].n_unique() > 1 else []
-    return [*(varying or ["run_id"]), "state", *units, "percent", score_column(table)]
+    return [*(axes or ["run_id"]), "state", *units, "percent", score_column(table), *settings]
 
 
 def chosen(rows: pl.DataFrame, columns: Sequence[str], sort: str | None) -> pl.DataFrame:

@@ -33,6 +33,24 @@ def test_a_row_per_run_with_what_varies(capsys: pytest.CaptureFixture[str]) -> N
     ]
 
 
+def test_a_setting_of_a_part_that_some_runs_lack_is_shown_where_the_others_differ_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "some"
+    make_run(root, "none", "pong", 0, [1.0, 2.0])
+    make_run(root, "redo", "pong", 0, [3.0, 4.0], settings={"recyclers": {"redo": {"threshold": 0.1}}})
+    assert main(["runs", "some", "--sort", "return"]) == 0
+    assert shown(capsys)[1] == ["recycler", "state", "percent", "return"]
+    make_run(root, "redo", "pong", 1, [5.0, 6.0], settings={"recyclers": {"redo": {"threshold": 0.2}}})
+    assert main(["runs", "some", "--sort", "return"]) == 0
+    assert shown(capsys)[1:] == [
+        ["recycler", "seed", "state", "percent", "return", "recyclers.redo.threshold"],
+        ["none", "0", "finished", "100", "2", "–"],
+        ["redo", "0", "finished", "100", "4", "0.1"],
+        ["redo", "1", "finished", "100", "6", "0.2"],
+    ]
+
+
 def test_columns_and_metrics_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "runs", "--columns", "run_id", "error", "--where", "state=failed"]) == 0
     assert shown(capsys)[1:] == [["run_id", "error"], ["redo-qbert-0", "no"]]
