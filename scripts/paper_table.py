@@ -29,11 +29,17 @@ sweep comes first. The numbers are those of `scale=paper`.
 """
 ABOUT_HOURS = """\
 **CPU-hours** are an estimate, of one core: what a step and an update of each kind of run took (CPU time of the process,
-one thread, training alone, without evaluation, probes and interventions) times their number. There was no GPU to
-measure GPU-hours on; with runs below `runs/` that have gone on one, `redo-lab sweep ID hydra/launcher=slurm
-dry_run=true` gives them. Measured by `python -m scripts.paper_rates`, on a machine that was busy with other work; –:
-the data or the agents that such runs learn from were not there to measure one."""
-COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "shares", "state")
+one thread, training alone, without evaluation, probes and interventions) times their number. Measured by `python -m
+scripts.paper_rates`, on a machine that was busy with other work; –: the data or the agents that such runs learn from
+were not there to measure one.
+
+**GPU-hours** are not measured, as there was no GPU: they are what one run after another would take if a gradient step
+took {gpu_ms:g} ms, about what a hundred and fifty kernels take to launch from eager PyTorch, and a step of the
+environment what it takes here. Divide by the runs that share a GPU. With runs below `runs/` that have gone on one,
+`redo-lab sweep ID hydra/launcher=slurm dry_run=true` gives measured ones."""
+GPU_SECONDS_PER_UPDATE = 0.003
+"""An assumption."""
+COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "GPU-hours", "shares", "state")
 
 
 def page(runs: Mapping[str, Sequence[Run]]) -> str:
@@ -50,7 +56,8 @@ def row(name: str, runs: Sequence[Run], shared: str, rates: Mapping[str, Mapping
     """The cells of one id."""
     steps = f"{sum(run.updates for run in runs):,}" if runs else "–"
     count = f"{len(runs):,}" if runs else "–"
-    return [name, title(name), commands(name), count, steps, cpu_hours(runs, rates), shared or "–", state(name)]
+    hours = cpu_hours(runs, rates), gpu_hours(runs, rates)
+    return [name, title(name), commands(name), count, steps, *hours, shared or "–", state(name)]
 
 
 def title(name: str) -> str:
@@ -75,12 +82,21 @@ def commands(name: str) -> str:
 
 def cpu_hours(runs: Sequence[Run], rates: Mapping[str, Mapping[str, float]]) -> str:
     """Of one core, by the rates measured for each kind of run; –: a kind has none."""
+    return _hours(runs, rates, None)
+
+
+def gpu_hours(runs: Sequence[Run], rates: Mapping[str, Mapping[str, float]]) -> str:
+    """As `cpu_hours`, with the assumed time of an update on a GPU."""
+    return _hours(runs, rates, GPU_SECONDS_PER_UPDATE)
+
+
+def _hours(runs: Sequence[Run], rates: Mapping[str, Mapping[str, float]], per_update: float | None) -> str:
     if not runs or any(run.kind not in rates for run in runs):
         return "–"
     seconds = 0.0
     for run in runs:
         rate = rates[run.kind]
-        seconds += run.total * rate["seconds_per_step"] + run.updates * rate["seconds_per_update"]
+        seconds += run.total * rate["seconds_per_step"] + run.updates * (per_update or rate["seconds_per_update"])
     hours = seconds / 3600
     return f"{float(f'{hours:.2g}'):,.0f}" if hours >= 10 else f"{hours:.2g}"
 
@@ -101,17 +117,17 @@ def _totals(runs: Mapping[str, Sequence[Run]], rates: Mapping[str, Mapping[str, 
     written = sum(bool(of) for of in runs.values())
     steps = sum(run.updates for run in distinct)
     known = [run for run in distinct if run.kind in rates]
-    hours = cpu_hours(known, rates)
+    hours = f"{cpu_hours(known, rates)} CPU-hours or {gpu_hours(known, rates)} GPU-hours"
     of = "" if len(known) == len(distinct) else f" of {len(known):,} of them"
     return (
         f"All together, each run once: {len(distinct):,} runs of {written} of {len(runs)} ids, "
-        f"{steps:,} gradient steps, {hours} CPU-hours{of}."
+        f"{steps:,} gradient steps, {hours}{of}."
     )
 
 
 def _about(rates: Mapping[str, Mapping[str, object]]) -> str:
     lines = [
-        *ABOUT_HOURS.splitlines(),
+        *ABOUT_HOURS.format(gpu_ms=1000 * GPU_SECONDS_PER_UPDATE).splitlines(),
         "",
         "| kind of run | ms a step | ms an update | processor | commit |",
         "| --- | --- | --- | --- | --- |",

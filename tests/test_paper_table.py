@@ -12,7 +12,7 @@ from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.launch.sweep_file import SweepFile
 from scripts import paper_table
 from scripts.paper_runs import IDS, Run, Runs, sharing
-from scripts.paper_table import PAGE, RATES, all_runs, cpu_hours, page, row, state
+from scripts.paper_table import PAGE, RATES, all_runs, cpu_hours, gpu_hours, page, row, state
 
 ROOT = Path(__file__).parent.parent
 ROWS = {
@@ -21,7 +21,7 @@ ROWS = {
     if re.match(r"\| (fig|table)\d", line)
     for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
 }
-RUNS, STEPS, SHARES = 3, 4, 6
+RUNS, STEPS, SHARES = 3, 4, 7
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,17 @@ def test_cpu_hours_are_steps_and_updates_by_the_rates_of_their_kind() -> None:
     assert cpu_hours([run("1"), run("2")], rates) == "4"
     assert cpu_hours([run("1")] * 20, rates) == "40"
     assert cpu_hours([run("1"), run("2", "unmeasured")], rates) == "–"
+
+
+def test_gpu_hours_are_steps_by_their_rate_and_updates_by_the_time_that_the_page_states(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paper_table, "GPU_SECONDS_PER_UPDATE", 0.5)
+    rates = {"dqn": {"seconds_per_step": 2.0, "seconds_per_update": 9.0}}
+    one = run("1", "dqn")
+    hours = (one.total * 2.0 + one.updates * 0.5) / 3600
+    assert gpu_hours([one] * 3, rates) == f"{3 * hours:.2g}"
+    assert gpu_hours([run("2", "unmeasured")], rates) == "–"
 
 
 def test_the_state_is_what_has_been_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
