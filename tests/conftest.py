@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 
+import absl.logging
 import hypothesis
 import pytest
 import torch
 
+# rliable loads absl, whose log handler closes its stream when Hydra sets up logging: pytest's, without this.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 torch.set_num_threads(1)
 # The same examples each time, however slow the machine is.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

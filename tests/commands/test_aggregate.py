@@ -244,7 +244,11 @@ def test_bad_requests_end_with_code_2(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_method_looks_the_same_in_every_figure() -> None:
     assert looks(["none", "redo"])["redo"] == looks(["reset", "redo", "made_up"])["redo"]
-    names = [*places(), *(f"variant {number}" for number in range(20))]
+    assert looks(["redo_scheduled"]) == {"redo_scheduled": looks(["redo"])["redo"]}, "the same method by another name"
+    names = [
+        *{place: name for name, place in places().items()}.values(),
+        *(f"variant {number}" for number in range(20)),
+    ]
     assert len(set(looks(names).values())) == len(names)
     few = looks([f"redo, RR {ratio}" for ratio in (0.25, 0.5, 1, 2)]).values()
     assert len({look.colour for look in few}) == len({look.marker for look in few}) == 4
