@@ -23,7 +23,6 @@ from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 
 MOST_GAMES = 6
-METRICS = ("iqm", "median", "mean", "optimality_gap")
 TITLES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
 
