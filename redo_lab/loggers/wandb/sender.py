@@ -19,8 +19,10 @@ from typing import Any, TextIO
 
 import wandb
 
+from redo_lab.loggers.wandb.attachments import add_checkpoint, add_lock_file
 from redo_lab.loggers.wandb.history import Measured, Metrics, earlier_names, supersede
 from redo_lab.loggers.wandb.login import without_key
+from redo_lab.loggers.wandb.outcome import Outcome
 
 LOOK_SECONDS = 0.5
 """Between two looks at metrics.csv."""
@@ -34,10 +36,16 @@ LOST = "Fatal error while uploading data"
 
 @dataclass(frozen=True)
 class Order:
-    """What to send where. init: the arguments of `wandb.init`; frames_per_step: None where a study has no frames."""
+    """What to send where. init: the arguments of `wandb.init`; frames_per_step: None where a study has no frames.
+
+    system: W&B watches the machine and the process `pid`; artifacts: the last checkpoint of a finished run is sent.
+    """
 
     directory: str
     mode: str
+    system: bool
+    artifacts: bool
+    pid: int
     init_seconds: float
     finish_seconds: float
     frames_per_step: int | None
@@ -114,10 +122,16 @@ class Sender:
         sent = earlier_names(self._directory, run.starting_step if online else None)
         if online:
             supersede(self._directory)
-        self._send_all(run, sent)
+        add_lock_file(run)
+        config = self._order.init["config"]
+        outcome = Outcome(config["run"], config["axes"])
+        self._send_all(run, sent, outcome)
+        run.summary.update(outcome.summary(self._directory))
+        if self._order.artifacts and self._wishes.exit_code == 0:
+            add_checkpoint(run, self._directory)
         self._end(run)
 
-    def _send_all(self, run: wandb.Run, sent: Mapping[tuple[int, int], set[str]]) -> None:
+    def _send_all(self, run: wandb.Run, sent: Mapping[tuple[int, int], set[str]], outcome: Outcome) -> None:
         self._wishes.rows.wait()
         # The file is opened once: after a takeover the name is another attempt's.
         self._metrics = self._metrics or Metrics(self._directory / "metrics.csv")
@@ -126,6 +140,7 @@ class Sender:
         while not finished:
             finished = self._wishes.finish.wait(LOOK_SECONDS)
             for row in self._metrics.news():
+                outcome.add(row)
                 self._send(run, row, sent.get(row.moment, set()))
 
     def _send(self, run: wandb.Run, row: Measured, sent: set[str]) -> None:
@@ -157,7 +172,7 @@ class Sender:
 
 
 def settings(order: Order) -> wandb.Settings:
-    """Nothing but our rows: no console capture, code, git or machine polling.
+    """Nothing but our rows: no console capture, code or git, and machine polling only if asked for.
 
     Throughput, memory, host and versions are in the run directory already; polling them again costs a process a run.
     """
@@ -170,7 +185,8 @@ def settings(order: Order) -> wandb.Settings:
         disable_code=True,
         disable_git=True,
         x_disable_meta=True,
-        x_disable_stats=True,
+        x_disable_stats=not order.system,
+        x_stats_pid=order.pid,
         x_disable_machine_info=True,
         x_save_requirements=False,
         init_timeout=order.init_seconds,
