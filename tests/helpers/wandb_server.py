@@ -22,6 +22,7 @@ class Server:
         self.history: dict[str, dict[int, str]] = {}
         self.configs: dict[str, str] = {}
         self.views: dict[str, dict[str, Any]] = {}
+        self.artifacts: dict[str, dict[str, Any]] = {}
         self.status: int | None = None
         self.stream_status: int | None = None
         self.hangs = False
@@ -70,7 +71,36 @@ class Server:
             node = {"id": "p", "name": "p", "entityName": "me", "createdAt": "", "isBenchmark": False, "user": None}
             page = {"endCursor": None, "hasNextPage": False}
             return {"models": {"edges": [{"node": node, "cursor": ""}], "pageInfo": page}}
+        return self._artifact_answer(operation, variables)
+
+    def _artifact_answer(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """GraphQL about artifacts; their files go to `upload` with all others."""
+        wish = variables.get("input") or variables
+        if operation == "ArtifactType":
+            return {"project": {"artifact": None}}
+        if operation == "CreateArtifact":
+            identity = f"a{len(self.artifacts)}"
+            self.artifacts[identity] = {**wish, "state": "PENDING", "files": []}
+            artifact = {"id": identity, "state": "PENDING", "artifactSequence": {"id": "s", "latestArtifact": None}}
+            return {"createArtifact": {"artifact": artifact}}
+        if operation == "CreateArtifactFiles":
+            specs = wish["artifactFiles"]
+            for spec in specs:
+                self.artifacts[spec["artifactID"]]["files"].append(spec["name"])
+            nodes = [self._upload(spec["name"], spec["artifactID"]) for spec in specs]
+            return {"createArtifactFiles": {"files": {"edges": [{"node": node} for node in nodes]}}}
+        if operation in ("CreateArtifactManifest", "UpdateArtifactManifest"):
+            manifest = {"id": "m", "file": self._upload("wandb_manifest.json", "")}
+            return {operation[0].lower() + operation[1:]: {"artifactManifest": manifest}}
+        if operation == "CommitArtifact":
+            self.artifacts[variables["artifactID"]]["state"] = "COMMITTED"
+            return {"commitArtifact": {"artifact": {"id": variables["artifactID"], "digest": ""}}}
         return {}
+
+    def _upload(self, name: str, artifact: str) -> dict[str, Any]:
+        """Where a file of an artifact goes."""
+        place = {"uploadUrl": f"{self.url}/upload", "uploadHeaders": [], "storagePath": name, "id": "f", "name": name}
+        return {**place, "displayName": name, "artifact": {"id": artifact}, "uploadMultipartUrls": None}
 
     def _views(self, wish: dict[str, Any]) -> dict[str, Any]:
         """Those of a type, and of a name if there is one."""
