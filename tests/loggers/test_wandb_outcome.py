@@ -135,7 +135,7 @@ def test_the_machine_is_watched_only_if_asked_for_and_then_the_process_that_trai
         logger = start(tmp_path, RUN, system=system)
         settings = sender.settings(sender.Order(**logger._order))
         logger._process.kill()
-        assert settings.x_disable_stats is not system
+        assert (settings.x_disable_stats, settings.x_disable_machine_info) == (not system, not system)
         assert settings.x_stats_pid == os.getpid()
 
 

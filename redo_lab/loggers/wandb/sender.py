@@ -128,7 +128,7 @@ class Sender:
         self._send_all(run, sent, outcome)
         run.summary.update(outcome.summary(self._directory))
         if self._order.artifacts and self._wishes.exit_code == 0:
-            add_checkpoint(run, self._directory)
+            self._send_checkpoint(run)
         self._end(run)
 
     def _send_all(self, run: wandb.Run, sent: Mapping[tuple[int, int], set[str]], outcome: Outcome) -> None:
@@ -150,6 +150,14 @@ class Sender:
             frames = self._order.frames_per_step
             clocks = {"env_steps": env_steps, "updates": updates}
             run.log(values | clocks | ({} if frames is None else {"frames": env_steps * frames}))
+
+    def _send_checkpoint(self, run: wandb.Run) -> None:
+        """Its failure is a warning: the numbers, which are there already, must not be lost by it."""
+        try:
+            add_checkpoint(run, self._directory)
+        except Exception as error:
+            reason = without_key((str(error).strip() or type(error).__name__).splitlines()[0])
+            self._report(problem=f"the last checkpoint was not sent: {reason}")
 
     def _end(self, run: wandb.Run) -> None:
         """The run is closed and its file whole, whether or not W&B took everything in time."""
@@ -187,7 +195,9 @@ def settings(order: Order) -> wandb.Settings:
         x_disable_meta=True,
         x_disable_stats=not order.system,
         x_stats_pid=order.pid,
-        x_disable_machine_info=True,
+        # W&B watches no machine of which it is to know nothing.
+        x_disable_machine_info=not order.system,
+        disable_job_creation=True,
         x_save_requirements=False,
         init_timeout=order.init_seconds,
         finish_timeout=order.finish_seconds,
