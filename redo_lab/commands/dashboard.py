@@ -11,19 +11,24 @@ from redo_lab.analysis.selection import guarded
 from redo_lab.config import ConfigError
 from redo_lab.dashboards.panels import Clock
 from redo_lab.dashboards.views import Scope, dashboard
+from redo_lab.paths import shipped
 
-PROJECT = "redo_lab"
+
+def project() -> str:
+    """The project that runs go to unless it is said."""
+    import yaml  # type: ignore[import-untyped]
+
+    return str(yaml.safe_load((shipped("conf") / "logger" / "wandb.yaml").read_text(encoding="utf-8"))["project"])
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the verb."""
+    usual = project()
     command_line = argparse.ArgumentParser(
         "redo-lab dashboard", description="Makes saved views and a report in W&B; a second call renews them."
     )
     command_line.add_argument("--entity", metavar="E", help="a team or a user of W&B")
-    command_line.add_argument(
-        "--project", default=PROJECT, metavar="P", help=f"where the runs are (default: {PROJECT})"
-    )
+    command_line.add_argument("--project", default=usual, metavar="P", help=f"where the runs are (default: {usual})")
     command_line.add_argument("--experiment", metavar="X", help="only its runs, in views and a report of their own")
     command_line.add_argument("--games", nargs="+", default=(), metavar="GAME", help="only these (default: all)")
     command_line.add_argument(
