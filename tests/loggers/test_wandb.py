@@ -298,6 +298,10 @@ def test_tags_are_those_of_any_study() -> None:
     assert tags(axes) == ["digits", "ln0.5", "w2", "augment=true", "schedule=none"]
 
 
+def test_a_tag_says_what_there_is_none_of() -> None:
+    assert tags({"recycler": "none", "regulariser": "none"}) == ["recycler=none", "regulariser=none"]
+
+
 def test_the_name_of_a_run_is_the_one_in_run_json(tmp_path: Path) -> None:
     assert labels.name({"axes": AXES, "name": "dqn breakout rr1 redo s0"}) == "dqn breakout rr1 redo s0"
     assert labels.name({"axes": AXES}) == f"{group(AXES)}-seed3"

@@ -53,7 +53,7 @@ def _anew(directory: Path) -> str:
 
 
 def _word(axis: str, value: object) -> str:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value not in ("", "none"):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{initials(axis)}{value:g}"
