@@ -131,7 +131,13 @@ def _unplaced(panel: Panel) -> wr.PanelTypes:
         case Lines() | PatternLines():
             return _lines(panel)
         case Bars():
-            return wr.BarPlot(title=panel.title, metrics=[panel.metric], groupby_aggfunc=MEAN, groupby_rangefunc=ERROR)
+            return wr.BarPlot(
+                title=panel.title,
+                metrics=[panel.metric],
+                groupby_aggfunc=MEAN,
+                groupby_rangefunc=ERROR,
+                max_runs_to_show=MOST_RUNS,
+            )
         case Scatter():
             return wr.ScatterPlot(title=panel.title, x=_setting(panel.axis), y=wr.SummaryMetric(panel.metric))
         case Parallel():

@@ -63,6 +63,7 @@ class Dashboard:
         return {
             "entity": self.entity,
             "project": self.project,
+            "table of runs": [*panels.AXES, *panels.OUTCOMES],
             "views": views,
             "report": {"title": self.report.title, "parts": parts},
         }
