@@ -139,7 +139,8 @@ def _metrics(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         (int(row["env_steps"]), int(row["updates"]), name): float(value)
         for row in rows
         for name, value in row.items()
-        if not name.startswith("_") and name not in CLOCKS and _is_number(value)
+        # No metric has a dot in its name, but what W&B says of a video has: its width, for one.
+        if not name.startswith("_") and "." not in name and name not in CLOCKS and _is_number(value)
     }
     ordered = sorted(by_key, key=lambda key: key[:2])
     values = [by_key[key] for key in ordered]

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from redo_lab.analysis.normalise import human_normalised
@@ -16,10 +17,12 @@ from redo_lab.loggers.wandb import Wandb, sender
 from redo_lab.loggers.wandb.history import Measured
 from redo_lab.loggers.wandb.outcome import Outcome
 from redo_lab.paths import LOCK
+from redo_lab.runs import video, wandb_files
 from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.manifest import Manifest
 from redo_lab.runs.record import Throughput
 from redo_lab.runs.table import load
+from redo_lab.runs.wandb_table import load_wandb
 from redo_lab.types import Row
 from tests.helpers.composing import planned
 from tests.helpers.studies import make_run
@@ -119,6 +122,22 @@ def test_the_last_checkpoint_is_an_artifact_laid_out_as_the_run_directory(finish
         *("config.yaml", "run.json", "checkpoint/7.json", "checkpoint/7-0123456789ab.state")
     }
     assert json.loads(artifact.metadata) == {"env_steps": 2200}
+
+
+def test_a_game_filmed_in_training_is_in_the_history_once_at_its_step_and_is_no_metric(tmp_path: Path) -> None:
+    frames = [np.full((32, 32, 3), shade, np.uint8) for shade in range(4)]
+    for kept, steps in ((0, (100, 250)), (3, (300,))):
+        attempt = Tracked(tmp_path, start(tmp_path, RUN), kept)
+        for step in steps:
+            video.write(tmp_path / "videos" / f"step{step}-training-return3.mp4", frames, 30.0)
+        video.write(tmp_path / "videos" / "step300-game1-return3.mp4", frames, 30.0)
+        attempt.log([Row(100 * at, 25 * at, {"train/loss": float(at)}) for at in range(kept + 1, kept + 4)])
+        attempt.finish("preempted")
+    rows = [row for path in wandb_files.files(tmp_path) for row in wandb_files.history(path)]
+    films = [row for row in rows if any(name.startswith("video/training") for name in row)]
+    assert [(row["env_steps"], row["updates"]) for row in films] == [(100, 25), (250, 50), (300, 75)]
+    assert set(load_wandb(f"wandb:{tmp_path}").logged()["name"]) == {"train/loss"}
+    assert len(list(tmp_path.glob("wandb/offline-run-*/files/media/videos/video/*.mp4"))) == 3
 
 
 @pytest.mark.parametrize(("state", "settings"), [("finished", {}), ("interrupted", {"artifacts": True})])

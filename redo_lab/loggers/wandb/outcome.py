@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from redo_lab.analysis.normalise import Normalisation, human_normalised, normalisation_for
-from redo_lab.loggers.wandb.history import Measured
+from redo_lab.loggers.wandb.history import Measured, Moment
 from redo_lab.runs import names
 from redo_lab.runs.entry import OLD_SCORE
 
@@ -21,11 +21,13 @@ class Outcome:
         self._scored_by = str(run.get("scored_by", OLD_SCORE))
         self._best = max if run.get("higher_is_better") is not False else min
         self._suite, self._game = str(axes.get("suite", "")), str(axes.get("game", ""))
+        self.moments: list[Moment] = []
         self._scores: list[float] = []
         self._dormant: dict[str, float] = {}
 
     def add(self, measured: Measured) -> None:
         """The next values, in the order of time."""
+        self.moments.append(measured.moment)
         if self._scored_by in measured.values:
             self._scores.append(measured.values[self._scored_by])
         self._dormant |= {k: v for k, v in measured.values.items() if k.startswith(names.DORMANT_TOTAL)}

@@ -12,14 +12,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import wandb
 
-from redo_lab.loggers.wandb.attachments import add_checkpoint, add_lock_file
+from redo_lab.loggers.wandb.attachments import VIDEO, add_checkpoint, add_lock_file, add_videos
 from redo_lab.loggers.wandb.history import Measured, Metrics, earlier_names, supersede
 from redo_lab.loggers.wandb.login import without_key
 from redo_lab.loggers.wandb.outcome import Outcome
@@ -127,8 +127,10 @@ class Sender:
         outcome = Outcome(config["run"], config["axes"])
         self._send_all(run, sent, outcome)
         run.summary.update(outcome.summary(self._directory))
+        filmed = {moment[0] for moment, names in sent.items() if any(name.startswith(VIDEO) for name in names)}
+        self._attach("videos", lambda: add_videos(run, self._directory, outcome.moments, filmed))
         if self._order.artifacts and self._wishes.exit_code == 0:
-            self._send_checkpoint(run)
+            self._attach("the last checkpoint", lambda: add_checkpoint(run, self._directory))
         self._end(run)
 
     def _send_all(self, run: wandb.Run, sent: Mapping[tuple[int, int], set[str]], outcome: Outcome) -> None:
@@ -151,13 +153,13 @@ class Sender:
             clocks = {"env_steps": env_steps, "updates": updates}
             run.log(values | clocks | ({} if frames is None else {"frames": env_steps * frames}))
 
-    def _send_checkpoint(self, run: wandb.Run) -> None:
-        """Its failure is a warning: the numbers, which are there already, must not be lost by it."""
+    def _attach(self, what: str, send: Callable[[], None]) -> None:
+        """A failure is a warning: the numbers, which are there already, must not be lost by it."""
         try:
-            add_checkpoint(run, self._directory)
+            send()
         except Exception as error:
             reason = without_key((str(error).strip() or type(error).__name__).splitlines()[0])
-            self._report(problem=f"the last checkpoint was not sent: {reason}")
+            self._report(problem=f"{what}: not sent: {reason}")
 
     def _end(self, run: wandb.Run) -> None:
         """The run is closed and its file whole, whether or not W&B took everything in time."""
