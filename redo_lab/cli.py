@@ -24,6 +24,7 @@ VERBS = {
     "figure": ("redo_lab.commands.figure", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
     "play": ("redo_lab.commands.play", "watch a trained agent: a video or a GIF of a game"),
     "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
+    "dashboard": ("redo_lab.commands.dashboard", "saved views and a report in W&B, made from code"),
     "aggregate": ("redo_lab.commands.aggregate", "aggregate finished runs: IQM with confidence intervals, figures"),
 }
 

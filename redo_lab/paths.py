@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+LOCK = PACKAGE.parent / "requirements.lock"
+"""The versions that this code is tested with; in a checkout only."""
 USER_CONF = "REDO_LAB_CONF"
 """The environment variable with the user's own conf folders, as PATH has them; `redo-lab --conf` sets it."""
 

@@ -13,3 +13,6 @@ SCHEMES = {
     BIAS_CORRECTED: "bc",
 }
 """What captions say of each."""
+
+METRICS = ("iqm", "median", "mean", "optimality_gap")
+"""The aggregates of a score table, in the order of its columns."""

@@ -23,7 +23,6 @@ from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 
 MOST_GAMES = 6
-METRICS = ("iqm", "median", "mean", "optimality_gap")
 TITLES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
 
@@ -88,12 +87,16 @@ def estimate_text(estimate: Estimate, narrow: bool) -> str:
 
 def write_csv(summary: Summary, path: Path) -> None:
     """One row per method, in full precision; a bound that does not exist is empty."""
-    rows = [_csv_row(summary, method) for method in summary.score_table.methods]
     with whole_file(path) as temporary:
-        without_formulas(pl.DataFrame(rows, infer_schema_length=None)).write_csv(temporary)
+        without_formulas(pl.DataFrame(rows_of(summary), infer_schema_length=None)).write_csv(temporary)
 
 
-def _csv_row(summary: Summary, method: str) -> dict[str, Any]:
+def rows_of(summary: Summary) -> list[dict[str, Any]]:
+    """One row per method, in full precision; a bound that does not exist is None."""
+    return [_row(summary, method) for method in summary.score_table.methods]
+
+
+def _row(summary: Summary, method: str) -> dict[str, Any]:
     score_table = summary.score_table
     row: dict[str, Any] = {
         "method": method,

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redo_lab.analysis.schemes import METRICS
 from redo_lab.analysis.selection import add_selection, guarded, resampling_of, scores_of, table_of
 from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
     from redo_lab.analysis.summary import Summary
 
-METRICS = ("iqm", "median", "mean", "optimality_gap")
 NARROW_COLUMNS = 130
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from redo_lab.neurons.layers import Network
 from redo_lab.neurons.scores import watching
 from redo_lab.protocols import ActivationHook, GradientHook, Regulariser
+from redo_lab.runs.names import PENALTY
 from redo_lab.types import Batch, Metrics, Sampler
 
 
@@ -69,7 +70,7 @@ class Hooks:
 
 
 def _metric(name: str, network: Network) -> str:
-    return f"{name}/penalty_{network.name}" if network.name else f"{name}/penalty"
+    return f"{name}/{PENALTY}_{network.name}" if network.name else f"{name}/{PENALTY}"
 
 
 NO_HOOKS = Hooks()

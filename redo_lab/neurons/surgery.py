@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from redo_lab.neurons.layers import HiddenLayer, Reader
+from redo_lab.runs.names import RECYCLED, TOTAL
 from redo_lab.types import Metrics
 
 
@@ -79,9 +80,9 @@ def lowest(values: Tensor, count: int, generator: torch.Generator) -> Tensor:
 def recycled_metrics(name: str, layers: Sequence[HiddenLayer], selection: Sequence[Tensor]) -> Metrics:
     """How many neurons of each layer, and in total: <name>/recycled_<layer>, <name>/recycled_total."""
     counts = [neurons.numel() for neurons in selection]
-    names = [f"{name}/recycled_{layer.name}" for layer in layers]
+    names = [f"{name}/{RECYCLED}_{layer.name}" for layer in layers]
     values = torch.tensor([*counts, sum(counts)], device=selection[0].device)
-    return dict(zip([*names, f"{name}/recycled_total"], values.unbind(), strict=True))
+    return dict(zip([*names, f"{name}/{RECYCLED}_{TOTAL}"], values.unbind(), strict=True))
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from redo_lab.probes import Schedule
 from redo_lab.protocols import Actor, Probe
+from redo_lab.runs.names import CHURN
 from redo_lab.types import Counters, Metrics, Sampler
 
 
@@ -50,5 +51,5 @@ class Churn(Probe[Actor]):
 def action_change(before: Tensor, now: Tensor) -> Metrics:
     """int64 [N]: 100 * the share that differs; float32 [N, A]: the mean absolute difference."""
     if now.is_floating_point():
-        return {"churn/greedy_distance": (now - before).abs().mean()}
-    return {"churn/greedy_changed": 100 * (now != before).float().mean()}
+        return {f"{CHURN}/greedy_distance": (now - before).abs().mean()}
+    return {f"{CHURN}/greedy_changed": 100 * (now != before).float().mean()}

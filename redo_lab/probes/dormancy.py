@@ -13,7 +13,7 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.probes import Schedule, check_thresholds, groups
 from redo_lab.protocols import Learner, Probe
-from redo_lab.runs.names import tau_text
+from redo_lab.runs.names import DORMANT, tau_text
 from redo_lab.types import Counters, Metrics, Sampler
 
 
@@ -43,7 +43,7 @@ class Dormancy(Probe[Learner]):
         metrics: Metrics = {}
         for threshold in self.config.thresholds:
             for name, percent in dormant_percentages(layers, scores, threshold).items():
-                metrics[f"dormant/{name}_tau{tau_text(threshold)}"] = percent
+                metrics[f"{DORMANT}/{name}_tau{tau_text(threshold)}"] = percent
         return metrics
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule, groups
 from redo_lab.protocols import Learner, Probe
+from redo_lab.runs.names import FEATURE, GRADIENT, NORMS, UPDATE, WEIGHT
 from redo_lab.types import Counters, Metrics, Sampler
 
 
@@ -45,16 +46,16 @@ class Norms(Probe[Learner]):
         batch = sample(self.config.batch_size)
         hidden = activations(layers, lambda: learner.forward(batch))
         metrics: Metrics = {
-            f"norms/{layer.name}_feature": torch.linalg.vector_norm(h.flatten(1), dim=1).mean()
+            f"{NORMS}/{layer.name}_{FEATURE}": torch.linalg.vector_norm(h.flatten(1), dim=1).mean()
             for layer, h in zip(layers, hidden, strict=True)
         }
         members = parameters(layers)
         changes = self._changes(members["total"])
         for name, group in members.items():
-            metrics[f"norms/{name}_weight"] = get_total_norm([parameter.detach() for parameter in group])
-            metrics[f"norms/{name}_gradient"] = get_total_norm([gradient(parameter) for parameter in group])
+            metrics[f"{NORMS}/{name}_{WEIGHT}"] = get_total_norm([parameter.detach() for parameter in group])
+            metrics[f"{NORMS}/{name}_{GRADIENT}"] = get_total_norm([gradient(parameter) for parameter in group])
             if changes:
-                metrics[f"norms/{name}_update"] = get_total_norm([changes[parameter] for parameter in group])
+                metrics[f"{NORMS}/{name}_{UPDATE}"] = get_total_norm([changes[parameter] for parameter in group])
         return metrics
 
     def _changes(self, group: Sequence[nn.Parameter]) -> dict[nn.Parameter, Tensor]:

@@ -13,7 +13,7 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.probes import Schedule, check_thresholds, groups
 from redo_lab.protocols import Learner, Probe
-from redo_lab.runs.names import tau_text
+from redo_lab.runs.names import OVERLAP, tau_text
 from redo_lab.types import Counters, Metrics, Sampler
 
 
@@ -71,7 +71,7 @@ class Overlap(Probe[Learner]):
             }
             for what, per_threshold in values.items():
                 for threshold, value in zip(self.config.thresholds, per_threshold, strict=True):
-                    metrics[f"overlap/{name}_{what}_tau{tau_text(threshold)}"] = value
+                    metrics[f"{OVERLAP}/{name}_{what}_tau{tau_text(threshold)}"] = value
         return metrics
 
     def state_dict(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import activations
 from redo_lab.probes import Schedule
 from redo_lab.protocols import Learner, Probe
+from redo_lab.runs.names import RANK, RANKS
 from redo_lab.types import Batch, Counters, Metrics, Sampler
 
 
@@ -46,9 +47,8 @@ class Rank(Probe[Learner]):
         metrics: Metrics = {}
         for layer, phi in zip(layers, self._phi(learner, layers, sample), strict=True):
             sigma = torch.linalg.svdvals(phi.double())
-            metrics[f"rank/{layer.name}_srank"] = srank(sigma, self.config.delta)
-            metrics[f"rank/{layer.name}_stable"] = stable_rank(sigma)
-            metrics[f"rank/{layer.name}_entropy"] = entropy_rank(sigma)
+            ranks = (srank(sigma, self.config.delta), stable_rank(sigma), entropy_rank(sigma))
+            metrics |= {f"{RANK}/{layer.name}_{kind}": rank for kind, rank in zip(RANKS, ranks, strict=True)}
         return metrics
 
     def _phi(self, learner: Learner, layers: Sequence[HiddenLayer], sample: Sampler) -> list[Tensor]:

@@ -14,6 +14,7 @@ from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.scores import dormancy_scores
 from redo_lab.neurons.surgery import Redraws, StepCount, forget, indices, silence
 from redo_lab.protocols import Learner, Recycler
+from redo_lab.runs.names import PRUNED, TOTAL
 from redo_lab.types import Counters, Metrics, Sampler
 
 
@@ -76,9 +77,9 @@ class Prune(Recycler):
 
     def _metrics(self, layers: Sequence[HiddenLayer], pruned: Sequence[Tensor]) -> Metrics:
         counts = [neurons.numel() for neurons in pruned]
-        names = [f"{self.name}/pruned_{layer.name}" for layer in layers]
+        names = [f"{self.name}/{PRUNED}_{layer.name}" for layer in layers]
         values = torch.tensor([*counts, sum(counts)], device=pruned[0].device)
-        return dict(zip([*names, f"{self.name}/pruned_total"], values.unbind(), strict=True))
+        return dict(zip([*names, f"{self.name}/{PRUNED}_{TOTAL}"], values.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """Which neurons are gone: a mask [neurons] a layer."""

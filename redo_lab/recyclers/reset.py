@@ -15,6 +15,7 @@ from redo_lab.networks.parts import initialise
 from redo_lab.neurons.layers import Initialiser, Network
 from redo_lab.neurons.surgery import Redraws, StepCount, forget_all
 from redo_lab.protocols import Learner, Recycler
+from redo_lab.runs.names import RESET_LAYERS
 from redo_lab.types import Counters, Metrics, Sampler
 
 
@@ -78,7 +79,7 @@ class Reset(Recycler):
             if self.config.targets:
                 _copy_to_target(network, [layer for layer, _ in touched])
             layers += len(touched)
-        return {f"{self.name}/reset_layers": torch.tensor(layers, device=self.generator.device)}
+        return {f"{self.name}/{RESET_LAYERS}": torch.tensor(layers, device=self.generator.device)}
 
     def _due(self, counters: Counters) -> bool:
         if self.config.period_updates is not None:

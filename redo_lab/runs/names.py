@@ -9,7 +9,19 @@ TRAINING_RETURN = "training/return"
 TRAIN_LOSS = "train/loss"
 TRAIN_ACCURACY = "evaluation/train_accuracy"
 TEST_ACCURACY = "evaluation/test_accuracy"
-DORMANT_TOTAL = "dormant/total_tau"
+DORMANT, OVERLAP, RANK, NORMS, CHURN = "dormant", "overlap", "rank", "norms", "churn"
+"""What the names of these probes' metrics begin with, before a slash."""
+RANKS = ("srank", "stable", "entropy")
+FEATURE, WEIGHT, GRADIENT, UPDATE = "feature", "weight", "gradient", "update"
+TOTAL = "total"
+"""All neurons or layers together."""
+DORMANT_TOTAL = f"{DORMANT}/{TOTAL}_tau"
+RECYCLED, PRUNED, RESET_LAYERS, PENALTY = "recycled", "pruned", "reset_layers", "penalty"
+"""What the names of interventions' metrics go on with, after their own name and a slash."""
+
+FINAL_SCORE, BEST_SCORE, NORMALISED_SCORE = "final/score", "final/best_score", "final/normalised_score"
+FINAL_DORMANT_PERCENT, FINAL_UPDATES_PER_S = "final/dormant_percent", "final/updates_per_s"
+"""The summary of a run in W&B; in no metrics.csv."""
 
 
 def tau_text(tau: float) -> str:

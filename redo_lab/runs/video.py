@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, require
 
+FOLDER = "videos"
+"""In a run's directory."""
+
 FORMATS = (".mp4", ".gif")
 LEAST_HEIGHT_PIXELS = 400
 GIF_FRAME_SECONDS = 0.02

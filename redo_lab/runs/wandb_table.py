@@ -50,14 +50,14 @@ class WandbRun:
 def load_wandb(source: str) -> Table:
     """The runs of `wandb:entity/project`, or those below the folder of `wandb:FOLDER`; ValueError if there are none.
 
-    All is read at once. Runs of other programs are left out, with a warning.
+    All is read at once. Aggregates and runs of other programs are left out, with a warning.
     """
     place = source.removeprefix(PREFIX)
     runs = list(_offline(Path(place)) if Path(place).is_dir() else _online(place))
     records, frames = [], []
     for run in runs:
         if "axes" not in run.config:
-            LOG.warning("%s was not made by redo_lab (its config has no axes): left out", run.place)
+            LOG.warning("%s is no training run of redo_lab (its config has no axes): left out", run.place)
             continue
         frame = _metrics(run.rows)
         records.append(_record(run, frame))
@@ -139,7 +139,8 @@ def _metrics(rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
         (int(row["env_steps"]), int(row["updates"]), name): float(value)
         for row in rows
         for name, value in row.items()
-        if not name.startswith("_") and name not in CLOCKS and _is_number(value)
+        # No metric has a dot in its name, but what W&B says of a video has: its width, for one.
+        if not name.startswith("_") and "." not in name and name not in CLOCKS and _is_number(value)
     }
     ordered = sorted(by_key, key=lambda key: key[:2])
     values = [by_key[key] for key in ordered]

@@ -1,9 +1,10 @@
-"""As much of W&B's server as its client needs to log a run online and to resume it; everything is kept in memory."""
+"""As much of W&B's server as its clients need: runs online, resumed, saved views and reports; all in memory."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ HISTORY = "wandb-history.jsonl"
 
 
 class Server:
-    """Runs in a thread; history: run id → the lines of its history, by their offsets.
+    """Runs in a thread; history: run id → the lines of its history, by their offsets; views: saved views and reports.
 
     status: the HTTP error that every request gets; stream_status: that of new rows alone; hangs: nothing is answered.
     """
@@ -20,6 +21,8 @@ class Server:
     def __init__(self) -> None:
         self.history: dict[str, dict[int, str]] = {}
         self.configs: dict[str, str] = {}
+        self.views: dict[str, dict[str, Any]] = {}
+        self.artifacts: dict[str, dict[str, Any]] = {}
         self.status: int | None = None
         self.stream_status: int | None = None
         self.hangs = False
@@ -44,7 +47,7 @@ class Server:
         """GraphQL."""
         name = variables.get("name") or variables.get("run") or ""
         project = {"id": "p", "name": "p", "entity": {"id": "e", "name": "me"}}
-        if operation == "Viewer":
+        if operation in ("Viewer", "GetDefaultEntity"):
             teams = {"edges": [{"node": {"name": "me"}}]}
             return {"viewer": {"id": "u", "entity": "me", "username": "me", "email": "", "flags": "{}", "teams": teams}}
         if operation == "UpsertBucket":
@@ -60,7 +63,61 @@ class Server:
         if operation == "CreateRunFiles":
             files = [{"name": file, "uploadUrl": f"{self.url}/upload"} for file in variables["files"]]
             return {"createRunFiles": {"runID": f"b-{name}", "uploadHeaders": [], "files": files}}
+        if operation in ("View", "ProjectViews"):
+            return {"project": {**project, "allViews": self._views(variables)}}
+        if operation in ("UpsertView2", "upsertView"):
+            return {"upsertView": self._upsert(variables)}
+        if operation == "GetProjects":
+            node = {"id": "p", "name": "p", "entityName": "me", "createdAt": "", "isBenchmark": False, "user": None}
+            page = {"endCursor": None, "hasNextPage": False}
+            return {"models": {"edges": [{"node": node, "cursor": ""}], "pageInfo": page}}
+        return self._artifact_answer(operation, variables)
+
+    def _artifact_answer(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """GraphQL about artifacts; their files go to `upload` with all others."""
+        wish = variables.get("input") or variables
+        if operation == "ArtifactType":
+            return {"project": {"artifact": None}}
+        if operation == "CreateArtifact":
+            identity = f"a{len(self.artifacts)}"
+            self.artifacts[identity] = {**wish, "state": "PENDING", "files": []}
+            artifact = {"id": identity, "state": "PENDING", "artifactSequence": {"id": "s", "latestArtifact": None}}
+            return {"createArtifact": {"artifact": artifact}}
+        if operation == "CreateArtifactFiles":
+            specs = wish["artifactFiles"]
+            for spec in specs:
+                self.artifacts[spec["artifactID"]]["files"].append(spec["name"])
+            nodes = [self._upload(spec["name"], spec["artifactID"]) for spec in specs]
+            return {"createArtifactFiles": {"files": {"edges": [{"node": node} for node in nodes]}}}
+        if operation in ("CreateArtifactManifest", "UpdateArtifactManifest"):
+            manifest = {"id": "m", "file": self._upload("wandb_manifest.json", "")}
+            return {operation[0].lower() + operation[1:]: {"artifactManifest": manifest}}
+        if operation == "CommitArtifact":
+            self.artifacts[variables["artifactID"]]["state"] = "COMMITTED"
+            return {"commitArtifact": {"artifact": {"id": variables["artifactID"], "digest": ""}}}
         return {}
+
+    def _upload(self, name: str, artifact: str) -> dict[str, Any]:
+        """Where a file of an artifact goes."""
+        place = {"uploadUrl": f"{self.url}/upload", "uploadHeaders": [], "storagePath": name, "id": "f", "name": name}
+        return {**place, "displayName": name, "artifact": {"id": artifact}, "uploadMultipartUrls": None}
+
+    def _views(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Those of a type, and of a name if there is one."""
+        kind, name = wish.get("viewType", "runs"), wish.get("viewName")
+        views = [view for view in self.views.values() if view["type"] == kind and name in (None, view["name"])]
+        page = {"endCursor": None, "hasNextPage": False}
+        return {"edges": [{"node": view, "cursor": ""} for view in views], "pageInfo": page}
+
+    def _upsert(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Of an id that is there, the view is replaced; else there is a new one."""
+        identity = wish.get("id") or f"v{len(self.views)}"
+        inserted = identity not in self.views
+        project = {"id": "p", "name": wish["projectName"], "entityName": wish["entityName"]}
+        names = ("type", "name", "displayName", "description", "spec")
+        moment = {"updatedAt": "2026-01-01T00:00:00Z", "createdAt": "2026-01-01T00:00:00Z"}
+        self.views[identity] = {"id": identity, "project": project, **moment, **{key: wish[key] for key in names}}
+        return {"view": self.views[identity], "inserted": inserted}
 
     def take(self, run: str, files: dict[str, Any]) -> None:
         """What the client streams."""
@@ -88,6 +145,12 @@ class Server:
         }
 
 
+def _operation(query: str) -> str:
+    """The name of the only operation in a text of GraphQL."""
+    match = re.search(r"\b(?:query|mutation)\s+(\w+)", query)
+    return match[1] if match else ""
+
+
 class _Handler(BaseHTTPRequestHandler):
     server_state: ClassVar[Server]
 
@@ -109,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path == "/graphql":
             asked = json.loads(body)
-            operation = asked.get("operationName") or ""
+            operation = asked.get("operationName") or _operation(asked["query"])
             self._send({"data": self.server_state.answer(operation, asked.get("variables") or {})})
         elif self.path.endswith("/file_stream"):
             sent = json.loads(body)

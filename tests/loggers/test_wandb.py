@@ -295,7 +295,11 @@ def test_seeds_share_a_group_and_any_other_axis_changes_it() -> None:
 
 def test_tags_are_those_of_any_study() -> None:
     axes = {"data": "digits", "label_noise": 0.5, "width": 2, "augment": True, "schedule": None, "seed": 3}
-    assert tags(axes) == ["digits", "ln0.5", "w2", "atrue", "snone"]
+    assert tags(axes) == ["digits", "ln0.5", "w2", "augment=true", "schedule=none"]
+
+
+def test_a_tag_says_what_there_is_none_of() -> None:
+    assert tags({"recycler": "none", "regulariser": "none"}) == ["recycler=none", "regulariser=none"]
 
 
 def test_the_name_of_a_run_is_the_one_in_run_json(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ import pytest
 from redo_lab.config import build
 from redo_lab.loggers.wandb import Wandb, tracker
 from redo_lab.runs import wandb_files
+from redo_lab.runs.bulk import PartFile
+from redo_lab.runs.manifest import Manifest
 from redo_lab.types import Row
 from tests.helpers.tracked import Tracked
 from tests.helpers.wandb_server import Server
@@ -250,6 +252,41 @@ def test_ctrl_c_ends_the_wait_at_the_end(server: Server, warnings: Callable[[], 
         signal.signal(signal.SIGALRM, before)
     assert signal.getsignal(signal.SIGINT) == handler
     assert len(warnings()) == 1
+
+
+def with_checkpoint(directory: Path) -> Tracked:
+    """An attempt that is to send its checkpoint."""
+    own = node("wandb") | {"timeout_seconds": SECONDS, "artifacts": True}
+    attempt = Tracked(directory, build(own, "logger", directory=directory, run=RUN, config_tree={}))
+    (directory / "checkpoint").mkdir()
+    manifest = Manifest(7, PartFile("7-0123456789ab.state", 7, "0" * 64), (), {})
+    (directory / "checkpoint" / "7.json").write_bytes(manifest.encode())
+    (directory / "checkpoint" / manifest.state.name).write_bytes(b"weights")
+    return attempt
+
+
+def test_the_last_checkpoint_is_uploaded(server: Server, warnings: Callable[[], list[str]], tmp_path: Path) -> None:
+    attempt = with_checkpoint(tmp_path)
+    attempt.log(ROWS)
+    attempt.finish("finished")
+    (artifact,) = server.artifacts.values()
+    assert (artifact["artifactTypeName"], artifact["state"]) == ("checkpoint", "COMMITTED")
+    assert set(artifact["files"]) == {"config.yaml", "run.json", "checkpoint/7.json", "checkpoint/7-0123456789ab.state"}
+    assert on_server(server) == sorted(WHOLE)
+    assert warnings() == []
+
+
+def test_a_checkpoint_that_can_not_be_sent_costs_a_warning_and_no_number(
+    server: Server, warnings: Callable[[], list[str]], tmp_path: Path
+) -> None:
+    attempt = with_checkpoint(tmp_path)
+    (tmp_path / "checkpoint" / "7-0123456789ab.state").unlink()
+    attempt.log(ROWS)
+    attempt.finish("finished")
+    assert on_server(server) == sorted(WHOLE)
+    assert len(warnings()) == 1
+    assert "the last checkpoint: not sent" in warnings()[0]
+    assert server.artifacts == {}
 
 
 def test_the_key_is_written_nowhere(server: Server, warnings: Callable[[], list[str]], tmp_path: Path) -> None:

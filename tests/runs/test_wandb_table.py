@@ -147,7 +147,7 @@ def test_a_run_of_somebody_else_is_left_out(
 
     monkeypatch.setattr(wandb, "Api", Api)
     assert load_wandb("wandb:me/p").runs["state"].to_list() == ["running"]
-    assert "was not made by redo_lab" in caplog.text
+    assert "is no training run of redo_lab" in caplog.text
     known.pop()
     with pytest.raises(ValueError, match="wandb:me/p: holds no runs of redo_lab"):
         load_wandb("wandb:me/p")

@@ -23,8 +23,9 @@ from redo_lab.analysis.recipes import in_report
 from redo_lab.analysis.report import sections
 from redo_lab.analysis.report.data import curve_data, metrics_of
 from redo_lab.analysis.report.markup import boxes, choice, figure, listed, safe, section
+from redo_lab.analysis.schemes import METRICS
 from redo_lab.analysis.score_table import ScoreTable
-from redo_lab.analysis.summary import METRICS, summary_of
+from redo_lab.analysis.summary import summary_of
 from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 

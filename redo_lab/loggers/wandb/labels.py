@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from redo_lab.runs import wandb_files
+from redo_lab.runs.about import initials
 
 MAX_NAME_LENGTH = 128
 """W&B refuses longer ids, names and groups."""
@@ -27,7 +28,7 @@ def name(run: Mapping[str, Any]) -> str:
 
 
 def tags(axes: Mapping[str, Any]) -> list[str]:
-    """One word an axis, the seed left out; what is no text begins with the initials of its axis (`rr1`)."""
+    """One word an axis, the seed left out: `breakout`, numbers after the axis' initials (`rr1`), `augment=true`."""
     return [_shortened(_word(axis, value), MAX_TAG_LENGTH) for axis, value in axes.items() if axis != "seed"]
 
 
@@ -52,10 +53,11 @@ def _anew(directory: Path) -> str:
 
 
 def _word(axis: str, value: object) -> str:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value not in ("", "none"):
         return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return "".join(part[:1] for part in axis.split("_")) + (f"{value:g}" if number else str(value).lower())
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return f"{initials(axis)}{value:g}"
+    return f"{axis}={str(value).lower()}"
 
 
 def _shortened(name: str, length: int) -> str:

@@ -12,15 +12,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import wandb
 
+from redo_lab.loggers.wandb.attachments import VIDEO, add_checkpoint, add_lock_file, add_videos
 from redo_lab.loggers.wandb.history import Measured, Metrics, earlier_names, supersede
 from redo_lab.loggers.wandb.login import without_key
+from redo_lab.loggers.wandb.outcome import Outcome
 
 LOOK_SECONDS = 0.5
 """Between two looks at metrics.csv."""
@@ -34,10 +36,16 @@ LOST = "Fatal error while uploading data"
 
 @dataclass(frozen=True)
 class Order:
-    """What to send where. init: the arguments of `wandb.init`; frames_per_step: None where a study has no frames."""
+    """What to send where. init: the arguments of `wandb.init`; frames_per_step: None where a study has no frames.
+
+    system: W&B watches the machine and the process `pid`; artifacts: the last checkpoint of a finished run is sent.
+    """
 
     directory: str
     mode: str
+    system: bool
+    artifacts: bool
+    pid: int
     init_seconds: float
     finish_seconds: float
     frames_per_step: int | None
@@ -114,10 +122,18 @@ class Sender:
         sent = earlier_names(self._directory, run.starting_step if online else None)
         if online:
             supersede(self._directory)
-        self._send_all(run, sent)
+        add_lock_file(run)
+        config = self._order.init["config"]
+        outcome = Outcome(config["run"], config["axes"])
+        self._send_all(run, sent, outcome)
+        run.summary.update(outcome.summary(self._directory))
+        filmed = {moment[0] for moment, names in sent.items() if any(name.startswith(VIDEO) for name in names)}
+        self._attach("videos", lambda: add_videos(run, self._directory, outcome.moments, filmed))
+        if self._order.artifacts and self._wishes.exit_code == 0:
+            self._attach("the last checkpoint", lambda: add_checkpoint(run, self._directory))
         self._end(run)
 
-    def _send_all(self, run: wandb.Run, sent: Mapping[tuple[int, int], set[str]]) -> None:
+    def _send_all(self, run: wandb.Run, sent: Mapping[tuple[int, int], set[str]], outcome: Outcome) -> None:
         self._wishes.rows.wait()
         # The file is opened once: after a takeover the name is another attempt's.
         self._metrics = self._metrics or Metrics(self._directory / "metrics.csv")
@@ -126,6 +142,7 @@ class Sender:
         while not finished:
             finished = self._wishes.finish.wait(LOOK_SECONDS)
             for row in self._metrics.news():
+                outcome.add(row)
                 self._send(run, row, sent.get(row.moment, set()))
 
     def _send(self, run: wandb.Run, row: Measured, sent: set[str]) -> None:
@@ -135,6 +152,14 @@ class Sender:
             frames = self._order.frames_per_step
             clocks = {"env_steps": env_steps, "updates": updates}
             run.log(values | clocks | ({} if frames is None else {"frames": env_steps * frames}))
+
+    def _attach(self, what: str, send: Callable[[], None]) -> None:
+        """A failure is a warning: the numbers, which are there already, must not be lost by it."""
+        try:
+            send()
+        except Exception as error:
+            reason = without_key((str(error).strip() or type(error).__name__).splitlines()[0])
+            self._report(problem=f"{what}: not sent: {reason}")
 
     def _end(self, run: wandb.Run) -> None:
         """The run is closed and its file whole, whether or not W&B took everything in time."""
@@ -157,7 +182,7 @@ class Sender:
 
 
 def settings(order: Order) -> wandb.Settings:
-    """Nothing but our rows: no console capture, code, git or machine polling.
+    """Nothing but our rows: no console capture, code or git, and machine polling only if asked for.
 
     Throughput, memory, host and versions are in the run directory already; polling them again costs a process a run.
     """
@@ -170,8 +195,11 @@ def settings(order: Order) -> wandb.Settings:
         disable_code=True,
         disable_git=True,
         x_disable_meta=True,
-        x_disable_stats=True,
-        x_disable_machine_info=True,
+        x_disable_stats=not order.system,
+        x_stats_pid=order.pid,
+        # W&B watches no machine of which it is to know nothing.
+        x_disable_machine_info=not order.system,
+        disable_job_creation=True,
         x_save_requirements=False,
         init_timeout=order.init_seconds,
         finish_timeout=order.finish_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -21,7 +22,21 @@ from redo_lab.types import Row
 
 LOG = logging.getLogger("redo_lab")
 
-IDENTITY = ("run_id", "experiment", "env_steps", "study", "total", "unit", "identity", "git", "versions")
+IDENTITY = (
+    "run_id",
+    "experiment",
+    "env_steps",
+    "study",
+    "total",
+    "unit",
+    "clocks",
+    "scored_by",
+    "score_word",
+    "higher_is_better",
+    "identity",
+    "git",
+    "versions",
+)
 """What a table of runs needs of a run, beside its config."""
 
 EXIT_CODES = {"finished": 0, "interrupted": 255}
@@ -52,13 +67,16 @@ class Wandb(Logger):
     class Config:
         """`entity`: a W&B team or user; None is the account's own default.
 
-        timeout_seconds: how long a run that has ended waits for W&B.
+        timeout_seconds: how long a run that has ended waits for W&B. system: W&B watches the machine, too. artifacts:
+        the last checkpoint of a finished run becomes an artifact. Runs of older versions have neither in their config.
         """
 
         mode: Mode
         project: str
         entity: str | None
         timeout_seconds: float
+        system: bool = False
+        artifacts: bool = False
 
         def __post_init__(self) -> None:
             allowed = 0 < len(self.project) <= labels.MAX_NAME_LENGTH and not FORBIDDEN & set(self.project)
@@ -82,6 +100,9 @@ class Wandb(Logger):
         self._order = {
             "directory": str(directory.absolute()),
             "mode": config.mode.value,
+            "system": config.system,
+            "artifacts": config.artifacts,
+            "pid": os.getpid(),
             "init_seconds": START * config.timeout_seconds,
             "finish_seconds": SENDING * config.timeout_seconds,
             "frames_per_step": run.get("frames_per_step"),

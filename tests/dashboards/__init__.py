@@ -1,0 +1,1 @@
+"""What W&B shows of many runs."""
