@@ -24,6 +24,11 @@ VERBS = {
     "figure": ("redo_lab.commands.figure", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
     "play": ("redo_lab.commands.play", "watch a trained agent: a video or a GIF of a game"),
     "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
+    "board": (
+        "redo_lab.commands.board",
+        "look at W&B's files of runs in the terminal (`wandb leet`), without an account",
+    ),
+    "sync": ("redo_lab.commands.sync", "upload offline W&B runs, several at once, resumably"),
     "aggregate": ("redo_lab.commands.aggregate", "aggregate finished runs: IQM with confidence intervals, figures"),
 }
 
