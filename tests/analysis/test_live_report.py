@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Hashable, Sequence
@@ -16,6 +17,7 @@ import pytest
 from redo_lab.analysis.report import serve, watch
 from redo_lab.cli import main
 from redo_lab.runs import status
+from tests.analysis.test_report import CHROMIUM, FLAGS
 from tests.helpers.launched import own
 from tests.helpers.studies import make_run
 
@@ -151,6 +153,39 @@ def test_only_the_page_is_served_and_its_tag_changes_with_it(tmp_path: Path) -> 
                 answer(address + path)
         with pytest.raises(urllib.error.HTTPError, match="403"):
             answer(address, host="evil.example:80")
+
+
+@pytest.mark.browser
+def test_an_open_page_takes_up_a_new_version_with_its_readers_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader has chosen single seeds; when the page has asked for its version once, the file gets a new title."""
+    assert CHROMIUM is not None, "Chromium is not installed"
+    for recycler in ("none", "redo"):
+        rewrite_status(make_run(tmp_path / "runs", recycler, "pong", 0, [1.0, 2.0]))
+    page = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "runs"), "-o", str(page), "--repetitions", "50", "--watch"]) == 0
+    probe = "<script>window.addEventListener('load', () => { if (document.title.includes('new')) document.title += " \
+            "` ${document.getElementById('single').checked}`; else document.getElementById('single').click(); });" \
+            "</script></body>"  # fmt: skip
+    first = page.read_text().replace("</body>", probe)
+    page.write_text(first)
+    original = serve._Handler.do_HEAD
+
+    def head(handler: serve._Handler) -> None:
+        original(handler)
+        if page.read_text() == first:
+            page.write_text(first.replace("<title>", "<title>new "))
+
+    monkeypatch.setattr(serve._Handler, "do_HEAD", head)
+    with serve.served(page, 0) as address:
+        command = [CHROMIUM, *FLAGS.split(), f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", address]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert "CONSOLE" not in done.stderr, done.stderr
+    title = re.search("<title>(.*?)</title>", done.stdout, re.DOTALL)
+    assert title is not None
+    assert title[1].startswith("new ")
+    assert title[1].endswith(" true")
 
 
 @pytest.mark.parametrize(
