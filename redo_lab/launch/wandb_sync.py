@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +84,11 @@ class Uploads:
                     process.kill()
 
     def _upload(self, run: OfflineRun) -> Upload:
-        """The attempts in their order: a row goes behind those that the server has."""
+        """The attempts in their order: a row goes behind those that the server has. Nobody else uploads them now."""
+        with _alone(run.files[0]) as alone:
+            return self._upload_pending(run) if alone else Upload(run, 0, None, "another process uploads it just now")
+
+    def _upload_pending(self, run: OfflineRun) -> Upload:
         count, address = 0, None
         for path in run.pending:
             if self._stopped.is_set():
@@ -115,6 +121,18 @@ class Uploads:
                 return "", False
             finally:
                 self._processes.discard(process)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other `sync` has `path` until the block ends; the lock ends with its process."""
+    with path.open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _is_synced(path: Path) -> bool:

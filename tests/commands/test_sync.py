@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,19 @@ def test_rows_that_are_sent_again_after_a_cut_keep_their_steps_so_that_none_is_n
     assert main(["sync", str(directory)]) == 0
     rows = server.rows("e.a0")
     assert {(row["_step"], row["updates"], row["train/loss"]) for row in rows} == {(i, i + 1, i + 1) for i in range(4)}
+
+
+def test_two_uploads_at_once_send_nothing_twice(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = make_run(tmp_path, "a0", State.FINISHED)
+    offline(directory, 0, 2)
+    (path,) = wandb_files.files(directory)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert main(["sync", str(directory)]) == 1
+    assert "another process uploads it" in capsys.readouterr().out
+    assert server.history == {}
 
 
 def test_a_server_that_hangs_is_given_up(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
