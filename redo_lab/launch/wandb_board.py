@@ -33,8 +33,10 @@ def gathered(files: list[Path]) -> Iterator[Path]:
         folder.mkdir()
         for path in files:
             link = folder / path.parent.name
-            if not link.exists():
-                link.symlink_to(path.parent, target_is_directory=True)
+            while link.exists():
+                # The same run in two roots, begun in the same second.
+                link = link.with_name(f"{link.name}-again")
+            link.symlink_to(path.parent, target_is_directory=True)
         yield folder
 
 

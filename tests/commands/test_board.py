@@ -24,12 +24,15 @@ def two_runs(root: Path) -> None:
 
 def test_the_viewer_reads_every_run_in_the_folder_it_gets(tmp_path: Path) -> None:
     two_runs(tmp_path)
-    with gathered(board_files(tmp_path)) as folder:
+    links_to = board_files(tmp_path)
+    with gathered(links_to) as folder:
         links = sorted(folder.iterdir())
         assert sorted(link.name.rpartition("-e.")[2] for link in links) == ["a", "b"]
         command = [*wandb_board.COMMAND, "inspect", "--summary", "--json", str(links[0])]
         result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(result.stdout)["summary"]["evaluation/return"] == 7.0
+    with gathered([links_to[0]] * 2) as folder:
+        assert len(list(folder.iterdir())) == 2
     assert not folder.exists()
     assert len(board_files(tmp_path)) == 2, "what the links pointed at is still there"
 
