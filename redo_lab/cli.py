@@ -25,6 +25,8 @@ VERBS = {
     "play": ("redo_lab.commands.play", "watch a trained agent: a video or a GIF of a game"),
     "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
     "dashboard": ("redo_lab.commands.dashboard", "saved views and a report in W&B, made from code"),
+    "board": ("redo_lab.commands.board", "W&B's own viewer in the terminal, without an account"),
+    "sync": ("redo_lab.commands.sync", "upload offline W&B runs, several at once, resumably"),
     "aggregate": ("redo_lab.commands.aggregate", "aggregate finished runs: IQM with confidence intervals, figures"),
 }
 
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return complete(words, VERBS)
     if not words or words[0] in ("-h", "--help", "help"):
-        print(HELP.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items())))
+        width = max(map(len, VERBS)) + 2
+        print(HELP.format(verbs="\n".join(f"  {verb:<{width}}{text}" for verb, (_, text) in VERBS.items())))
         return 0
     verb, *rest = words
     if verb not in VERBS:

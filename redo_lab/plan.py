@@ -22,14 +22,20 @@ from redo_lab.studies.blueprint import Blueprint
 COMMON_AXES = ("scale", "seed")
 """What the runs of every study vary beside its own axes: how much is done and which sample it is, not at which pace."""
 
+VIDEO = "video_every_env_steps"
+
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """A whole config, parsed once and checked: what every run has, its tracker and its study."""
+    """A whole config, parsed once and checked: what every run has, its tracker and its study.
+
+    video_every_env_steps: after so many agent steps, again and again, a game is filmed; None: never.
+    """
 
     config: RunConfig
     logger: Part[Logger]
     study: Blueprint
+    video_every_env_steps: int | None
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> CheckedRun:
@@ -40,7 +46,9 @@ class CheckedRun:
         check_targets(plain)
         config, study = run_config(plain)
         _check_device(config.device)
-        return cls(config, part(config.logger, "logger", Logger), study)
+        # Films are the same whichever logger it is, so it sees nothing of them.
+        logger = {key: value for key, value in config.logger.items() if key != VIDEO}
+        return cls(config, part(logger, "logger", Logger), study, _film_period(config.logger.get(VIDEO), study))
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,19 @@ def check_machine(checked: CheckedRun) -> None:
     device = checked.config.device
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")
+
+
+def _film_period(value: object, study: Blueprint) -> int | None:
+    """`value` as it stands in the config; ConfigError if it is no number of agent steps or `study` can't be filmed."""
+    if value is None:
+        return None
+    if type(value) is not int or value < 1:
+        raise ConfigError(f"logger.{VIDEO} must be ≥ 1 or null, got {value}")
+    try:
+        study.check_film()
+    except ConfigError as error:
+        raise ConfigError(f"logger.{VIDEO}={value}: {error}") from error
+    return value
 
 
 def _check_device(device: str) -> None:

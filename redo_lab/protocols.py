@@ -97,6 +97,17 @@ class Rendered(Protocol):
         """What a person sees now: uint8 [H, W, 3]. Nothing in the environment changes."""
 
 
+class Footage(Protocol):
+    """A game to be looked at, once. frames_per_second: at real speed; game_return: None before the game has ended."""
+
+    frames_per_second: float
+    game_return: float | None
+
+    @abstractmethod
+    def frames(self) -> Iterator[NDArray[np.uint8]]:
+        """What a person sees after each agent step, uint8 [H, W, 3]; the game is played as they are drawn."""
+
+
 class Learner(Protocol):
     """Networks that are trained: all that recyclers, regularisers and most probes need."""
 
@@ -262,6 +273,13 @@ class Study(Protocol):
     @abstractmethod
     def headline(self) -> Mapping[str, float]:
         """The few numbers worth a column of `status`."""
+
+    def film(self) -> Footage:
+        """A game by what it has learned so far. Nothing of the run changes, and no generator of it advances.
+
+        Only called if the study's blueprint has passed `check_film`.
+        """
+        raise AssertionError(f"{type(self).__name__} plays no games")
 
     def lose_bulk(self) -> None:
         """The checkpoint that was loaded has no bulk: the next steps make up for it as well as they can."""

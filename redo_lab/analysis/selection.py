@@ -79,12 +79,17 @@ def table_of(arguments: argparse.Namespace, default: Path | None = None) -> Tabl
             raise ValueError("--from in place of RUNS, not beside them")
         table = load_wandb(arguments.source)
     elif arguments.runs:
-        table = load([_below_root(path) for path in arguments.runs])
-    elif default is not None:
-        table = load([default])
+        table = load(paths_of(arguments))
     else:
-        raise ValueError("which runs? Give a run directory, an experiment, or a root of many")
+        table = load(paths_of(arguments) if arguments.runs or default is None else [default])
     return narrowed(table, arguments.where)
+
+
+def paths_of(arguments: argparse.Namespace) -> list[Path]:
+    """The folders named by the arguments; ValueError if there are none."""
+    if not arguments.runs:
+        raise ValueError("which runs? Give a run directory, an experiment, or a root of many")
+    return [_below_root(path) for path in arguments.runs]
 
 
 def narrowed(table: Table, condition: str | None, *, absent: bool = False) -> Table:

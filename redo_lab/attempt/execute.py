@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
+from redo_lab.attempt.filming import Filming
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.config import ConfigError
 from redo_lab.plan import stored_run
-from redo_lab.runs import about, provenance
+from redo_lab.runs import about, provenance, video
 from redo_lab.runs.atomic import open_append_nofollow
-from redo_lab.runs.lease import acquire
+from redo_lab.runs.lease import Lease, acquire
 from redo_lab.runs.reading import read_object
 from redo_lab.runs.status import State
 from redo_lab.runs.stored import stored_config
@@ -47,7 +48,8 @@ def execute(directory: Path) -> State:
         try:
             with failing(directory, lease, described):
                 tracker = checked.logger.build(directory=directory, run=run, config_tree=tree)
-                attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device)
+                filming = _filming(checked.video_every_env_steps, directory, lease)
+                attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device, filming)
             changed = provenance.differences(tree, first)
             provenance.append(lease, from_step=attempt.first_step, device=device.type, changed=changed)
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
@@ -55,6 +57,13 @@ def execute(directory: Path) -> State:
         finally:
             lease.release()
     return state
+
+
+def _filming(every_env_steps: int | None, directory: Path, lease: Lease) -> Filming | None:
+    if every_env_steps is None:
+        return None
+    video.draw_without_a_display()
+    return Filming(every_env_steps, directory, lease.check)
 
 
 def set_up_torch(threads: int | None) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from redo_lab.attempt.checkpointer import Checkpointer
+from redo_lab.attempt.filming import Filming
 from redo_lab.attempt.metrics_log import MetricsLog, NonFinite
 from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped
@@ -49,8 +50,10 @@ class Attempt:
         total: int,
         unit: str,
         device: torch.device,
+        filming: Filming | None = None,
     ) -> None:
         """total: the length of the study, in `unit`."""
+        self.filming = filming
         self.config = config
         self.directory = directory
         self.device = device
@@ -125,6 +128,8 @@ class Attempt:
             for _ in study.steps():
                 self.reporter.tick(study)
                 self.checkpointer.tick(study)
+                if self.filming is not None:
+                    self.filming.tick(study)
                 self.stop.check()
             self.log.flush()
         except Stopped:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,6 @@ from redo_lab.launch.choose import ROOT, guarded
 
 if TYPE_CHECKING:
     from redo_lab.library.agent import LoadedAgent
-
-FOLDER = "videos"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,14 +43,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _play(arguments: argparse.Namespace) -> int:
     from redo_lab.config import require
-    from redo_lab.runs.video import check_format
+    from redo_lab.runs.video import check_format, draw_without_a_display
 
     require(arguments.games >= 1, f"--games must be ≥ 1, got {arguments.games}")
     require(arguments.seed >= 0, f"--seed must be ≥ 0, got {arguments.seed}")
     require(arguments.seconds is None or arguments.seconds > 0, f"--seconds must be > 0, got {arguments.seconds}")
     if arguments.output is not None:
         check_format(arguments.output)
-    _draw_without_a_display()
+    draw_without_a_display()
     from redo_lab.library.agent import load_agent
     from redo_lab.runs.table import run_named
 
@@ -70,7 +67,7 @@ def _film(trained: LoadedAgent, arguments: argparse.Namespace, directory: Path, 
 
     seed = arguments.seed + game
     film = trained.watch(seed, arguments.epsilon)
-    output = arguments.output or directory / FOLDER / f"step{trained.env_steps}-seed{seed}.mp4"
+    output = arguments.output or directory / video.FOLDER / f"step{trained.env_steps}-seed{seed}.mp4"
     if arguments.output and arguments.games > 1:
         output = output.with_stem(f"{output.stem}-{game + 1}")
     seconds = arguments.seconds
@@ -80,10 +77,3 @@ def _film(trained: LoadedAgent, arguments: argparse.Namespace, directory: Path, 
     if arguments.output is None:
         output = output.rename(output.with_stem(f"{output.stem}-return{film.game_return:g}"))
     return output, film.game_return
-
-
-def _draw_without_a_display() -> None:
-    """MuJoCo and pygame read these when they are imported."""
-    if not os.environ.get("DISPLAY"):
-        os.environ.setdefault("MUJOCO_GL", "egl")
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")

@@ -140,7 +140,7 @@ def _state(directory: Path, last: Status | None, at: scheduler.Job | None, job_k
     state = Standing(last.state.value) if last else Standing.PENDING
     if state in (Standing.FINISHED, Standing.FAILED):
         return state
-    if state is Standing.RUNNING and last is not None and _alive(directory, last, now):
+    if state is Standing.RUNNING and last is not None and alive(directory, last, now):
         return state
     if at is not None and at.state in scheduler.WAITING | scheduler.RUNNING:
         # Queued again, or just started and not yet at work.
@@ -163,7 +163,7 @@ def _keeper_gone(last: Status) -> bool:
     return False
 
 
-def _alive(directory: Path, last: Status, now: float) -> bool:
+def alive(directory: Path, last: Status, now: float) -> bool:
     """A process of this machine is looked at; of one elsewhere the heartbeat tells, if the clocks agree somewhat."""
     owner = lease.owner_of(directory)
     if owner is not None and (answer := lives(owner)) is not None:

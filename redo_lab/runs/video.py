@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ FORMATS = (".mp4", ".gif")
 LEAST_HEIGHT_PIXELS = 400
 GIF_FRAME_SECONDS = 0.02
 """The shortest that browsers show."""
+
+
+def draw_without_a_display() -> None:
+    """MuJoCo and pygame, which read this when they are imported, draw on a machine without a screen."""
+    if not os.environ.get("DISPLAY"):
+        os.environ.setdefault("MUJOCO_GL", "egl")
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def check_format(path: Path) -> None:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from redo_lab.config import ConfigError
 from redo_lab.protocols import Journal, Study
 from redo_lab.seeding import Seeds
 
@@ -61,6 +62,10 @@ class Blueprint(Protocol):
 
     def check_machine(self) -> None:
         """Raises ConfigError, saying what would fit, if this machine lacks the memory."""
+
+    def check_film(self) -> None:
+        """Raises ConfigError unless the study can be filmed (`Study.film`) while it goes on."""
+        raise ConfigError(f"study={type(self).__name__.lower()} plays no games that could be filmed")
 
     @abstractmethod
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Study:

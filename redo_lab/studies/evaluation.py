@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import require
-from redo_lab.protocols import Agent, Env, Rendered
+from redo_lab.protocols import Agent, Env, Footage, Rendered
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.types import Action, Discrete
 
@@ -77,7 +77,7 @@ def _explored(env: Env, generator: np.random.Generator, epsilon: float) -> Itera
             yield generator.uniform(actions.low, actions.high).astype(np.float32)
 
 
-class Film:
+class Film(Footage):
     """A game as its frames, uint8 [H, W, 3], one after each agent step; when they have been drawn, its outcome.
 
     frames_per_second: at real speed; game_return: raw; None before the game has ended.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from redo_lab.protocols import Agent, Env, Journal, Study
+from redo_lab.protocols import Agent, Env, Footage, Journal, Study
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import TRAINING_RETURN
@@ -20,6 +20,9 @@ from redo_lab.types import Counters, Observation, Progress, Sampler
 
 EvaluationGames = Callable[[int], tuple[Env, np.random.Generator]]
 """Iteration (1-based) → a fresh environment and the generator of the policy that plays in it."""
+
+Films = Callable[[Agent, int], Footage]
+"""An agent and its agent steps so far → a game of it, with an environment and generators of its own."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Loop(Study):
         aftercare: Aftercare,
         evaluation: Evaluation,
         evaluation_games: EvaluationGames,
+        films: Films,
         journal: Journal,
     ) -> None:
         self.lengths = lengths
@@ -63,6 +67,7 @@ class Loop(Study):
         self.aftercare = aftercare
         self.evaluation = evaluation
         self.evaluation_games = evaluation_games
+        self.films = films
         self.journal = journal
         self.gradient = GradientSteps(agent, aftercare, journal, lengths.log_period_updates)
         self.counters = Counters()
@@ -98,6 +103,10 @@ class Loop(Study):
     def headline(self) -> dict[str, float]:
         """The newest training return and total dormant %, as soon as there are any."""
         return headline(self.journal.latest, "return", TRAINING_RETURN)
+
+    def film(self) -> Footage:
+        """A game of the agent as it is, with the policy that evaluates it."""
+        return self.films(self.agent, self.counters.env_steps)
 
     def lose_bulk(self) -> None:
         """The replay was not saved: as many transitions as a warm-up has come first, from the agent as it is."""

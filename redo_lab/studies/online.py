@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from redo_lab.config import Part, part, require
+from redo_lab.config import ConfigError, Part, part, require
 from redo_lab.envs.guard import Guard
 from redo_lab.networks.torso import Torso
-from redo_lab.protocols import Agent, Env, Journal
+from redo_lab.protocols import Agent, Env, Journal, Rendered
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
@@ -24,7 +24,7 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
-from redo_lab.studies.evaluation import Evaluation
+from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.loop import Lengths, Loop
 from redo_lab.types import EnvSpec
 
@@ -132,6 +132,10 @@ class Online(Blueprint):
         """Raises ConfigError if the full replay doesn't fit."""
         check_memory(self.replay.config, self.spec)
 
+    def check_film(self) -> None:
+        """Raises ConfigError if the environment can't be drawn."""
+        require(hasattr(self.env.cls, "render"), f"{self.env.cls.__name__} has no `render`, so no game can be filmed")
+
     def build_agent(self, seeds: Seeds, device: torch.device) -> Agent:
         """The agent at its beginning, alone."""
         return self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
@@ -173,6 +177,7 @@ class Online(Blueprint):
             aftercare=self.care.start(agent, samplers, seeds, device, journal),
             evaluation=self.evaluation.build(),
             evaluation_games=partial(self._evaluation_games, guard, seeds),
+            films=partial(self._film, guard, seeds),
             journal=journal,
         )
 
@@ -180,3 +185,11 @@ class Online(Blueprint):
         name = f"evaluation.{iteration}"
         env = self.evaluation_env(seeds.integer(name))
         return guard.wrap(env, "evaluation"), seeds.numpy(name)
+
+    def _film(self, guard: Guard, seeds: Seeds, agent: Agent, env_steps: int) -> Film:
+        name = f"film.{env_steps}"
+        env = self.evaluation_env(seeds.integer(name))
+        if not isinstance(env, Rendered):
+            raise ConfigError(f"{type(env).__name__} can't be drawn")
+        game = self.evaluation.build().game(agent, guard.wrap(env, "film"), seeds.numpy(name))
+        return Film(env, game)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from redo_lab.analysis.lines import CELL
 from redo_lab.analysis.looks import looks
+from redo_lab.analysis.methods import add_method
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
@@ -22,6 +24,27 @@ NEXT = ("dormant/total_", "overlap/total_historical_", "rank/", "churn/", "norms
          "train/", "training/return")  # fmt: skip
 """The metrics to choose from after those that score the runs, in this order: names or beginnings of names."""
 MOST_METRICS = 14
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Whose curves are drawn. runs: with their `directory`, method, game and seed."""
+
+    methods: tuple[str, ...]
+    games: tuple[str, ...]
+    runs: pl.DataFrame
+
+    @classmethod
+    def of_scores(cls, score_table: ScoreTable) -> Curves:
+        """The runs behind the scores."""
+        return cls(score_table.methods, score_table.games, score_table.runs)
+
+    @classmethod
+    def of_all(cls, table: Table, by: Sequence[str] | None) -> Curves:
+        """Every run, finished or not."""
+        runs = add_method(table, by)
+        methods, games = (tuple(runs[name].unique(maintain_order=True)) for name in ("method", "game"))
+        return cls(methods, games, runs)
 
 
 def _thinned(rows: pl.DataFrame, points: int) -> pl.DataFrame:
@@ -39,30 +62,30 @@ def metrics_of(table: Table) -> list[str]:
     return list(dict.fromkeys(ordered))[:MOST_METRICS]
 
 
-def curve_data(score_table: ScoreTable, table: Table, metrics: Sequence[str]) -> Iterator[str]:
+def curve_data(drawn: Curves, table: Table, metrics: Sequence[str]) -> Iterator[str]:
     """JSON in pieces, as together they take much memory.
 
     {methods, games, metrics, colours, curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}.
     """
-    look = looks(score_table.methods)
+    look = looks(drawn.methods)
     facts = {
-        "methods": list(score_table.methods),
-        "games": list(score_table.games),
+        "methods": list(drawn.methods),
+        "games": list(drawn.games),
         "metrics": [printable(name) for name in metrics],
-        "colours": {method: look[method].colour for method in score_table.methods},
+        "colours": {method: look[method].colour for method in drawn.methods},
     }
     yield f'{_json(facts).removesuffix("}")},"curves":{{'
-    points = max(LEAST_POINTS, min(POINTS, MOST_POINTS // max(1, len(metrics) * score_table.runs.height)))
+    points = max(LEAST_POINTS, min(POINTS, MOST_POINTS // max(1, len(metrics) * drawn.runs.height)))
     for at, (name, rows) in enumerate(table.one_by_one(metrics)):
-        yield f"{',' if at else ''}{_json(printable(name))}:{_json(_curves(score_table, rows, points))}"
+        yield f"{',' if at else ''}{_json(printable(name))}:{_json(_curves(drawn, rows, points))}"
     yield "}}"
 
 
-def _curves(score_table: ScoreTable, rows: pl.DataFrame, points: int) -> dict[str, Any]:
-    curves: dict[str, Any] = {game: {} for game in score_table.games}
-    places = {directory: cell for directory, *cell in score_table.runs.select("directory", *CELL).iter_rows()}
-    drawn = rows.filter(pl.col("value").is_finite() & pl.col("directory").is_in(list(places)))
-    for (directory,), thin in _thinned(drawn, points).group_by("directory", maintain_order=True):
+def _curves(drawn: Curves, rows: pl.DataFrame, points: int) -> dict[str, Any]:
+    curves: dict[str, Any] = {game: {} for game in drawn.games}
+    places = {directory: cell for directory, *cell in drawn.runs.select("directory", *CELL).iter_rows()}
+    finite = rows.filter(pl.col("value").is_finite() & pl.col("directory").is_in(list(places)))
+    for (directory,), thin in _thinned(finite, points).group_by("directory", maintain_order=True):
         method, game, seed = places[directory]
         values = [float(f"{value:.{DIGITS}g}") for value in thin["value"]]
         curves[game].setdefault(method, {})[str(seed)] = [

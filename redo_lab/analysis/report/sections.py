@@ -124,14 +124,32 @@ def costs(score_table: ScoreTable, per_run: pl.DataFrame) -> str:
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
+def progress(whole: Table) -> str:
+    """A row per run: its state and how far it is."""
+    rows = [
+        [
+            Cell(run["run_id"]),
+            Cell(run["state"]),
+            Cell(f"{run['done'] / max(1, run['planned']):.0%}", run["done"] / max(1, run["planned"])),
+            Cell(f"{run['done']:,} of {run['planned']:,} {run['unit']}", run["done"]),
+        ]
+        for run in whole.runs.iter_rows(named=True)
+    ]
+    return table(["run", "state", "done", "length"], rows, words=2, identifier="progress-runs", noun="runs")
+
+
+def states(whole: Table) -> str:
+    """How many runs there are, and in which states."""
+    counts: Mapping[str, Any] = dict(whole.runs["state"].value_counts(sort=True).iter_rows())
+    return f"{whole.runs.height} runs ({', '.join(f'{count} {state}' for state, count in counts.items())})"
+
+
 def facts(score_table: ScoreTable, whole: Table) -> str:
     """One sentence: how many runs of what, from which code."""
-    states: Mapping[str, Any] = dict(whole.runs["state"].value_counts(sort=True).iter_rows())
-    counts = ", ".join(f"{count} {state}" for state, count in states.items())
     code = sorted(set(whole.runs["code"]))
     versions = sorted({version or "unknown" for version in whole.runs["versions"]})
     return (
-        f"{whole.runs.height} runs ({counts}) of {games_text(score_table.games)}, {score_table.suite}, "
+        f"{states(whole)} of {games_text(score_table.games)}, {score_table.suite}, "
         f"scale {score_table.scale}; code {', '.join(code)}; {'; '.join(versions)}."
     )
 
