@@ -11,7 +11,7 @@ from redo_lab.paths import USER_CONF, take_conf
 
 VERBS = {
     "train": ("redo_lab.commands.train", "train one run, or a sweep with -m (Hydra overrides)"),
-    "sweep": ("redo_lab.commands.sweep", "every run of a figure of the paper, or of a sweep file of one's own"),
+    "sweep": ("redo_lab.commands.sweep", "every run of a figure of the paper, or of a sweep file"),
     "status": ("redo_lab.commands.status", "how runs stand: running, waiting, lost, failed; --watch, --json"),
     "wait": ("redo_lab.commands.wait", "return when every run has ended"),
     "cancel": ("redo_lab.commands.cancel", "end jobs and processes; the runs save"),
@@ -19,11 +19,11 @@ VERBS = {
     "logs": ("redo_lab.commands.logs", "the messages of one run; -f follows"),
     "errors": ("redo_lab.commands.errors", "why runs failed, each reason once"),
     "runs": ("redo_lab.commands.runs", "the table of runs: choose, show, export as CSV or Parquet"),
-    "diff": ("redo_lab.commands.diff", "in what two runs differ: settings, code, metrics and from where on"),
+    "diff": ("redo_lab.commands.diff", "in what two runs differ, and from where on"),
     "export-replay": ("redo_lab.commands.export_replay", "write a run's replay as a data set to learn from offline"),
     "figure": ("redo_lab.commands.figure", "draw one figure (figures/NAME.yaml) as PDF, SVG and PNG"),
     "play": ("redo_lab.commands.play", "watch a trained agent: a video or a GIF of a game"),
-    "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves to look into, cost, runs"),
+    "report": ("redo_lab.commands.report", "one HTML file: summary, figures, curves, cost, runs"),
     "dashboard": ("redo_lab.commands.dashboard", "saved views and a report in W&B, made from code"),
     "board": ("redo_lab.commands.board", "W&B's own viewer in the terminal, without an account"),
     "sync": ("redo_lab.commands.sync", "upload offline W&B runs, several at once, resumably"),
@@ -36,10 +36,11 @@ usage: redo-lab [--conf FOLDER] <verb> [arguments]
 
 {verbs}
 
---conf: a folder of your own with config groups, sweeps/ and figures/, for your package; the environment variable
-REDO_LAB_CONF=FOLDER[:FOLDER …] says the same to everything.
+--conf: a folder of your own with config groups, sweeps/ and figures/, for your
+package; the variable REDO_LAB_CONF=FOLDER[:FOLDER …] says the same everywhere.
 
-`redo-lab <verb> --help` explains one. Tab completion: eval "$(redo-lab -sc install=bash)"
+`redo-lab <verb> --help` explains one.
+Tab completion: eval "$(redo-lab -sc install=bash)"
 """
 
 

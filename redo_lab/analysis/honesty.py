@@ -16,8 +16,6 @@ import polars as pl
 from redo_lab.runs.entry import CONTINUED
 from redo_lab.runs.final_metrics import final_metrics_problem
 
-LISTED = 6
-
 
 class Cell(NamedTuple):
     """One entry of a score matrix."""
@@ -171,10 +169,10 @@ def _check_versions(runs: pl.DataFrame, findings: Findings) -> None:
             )
             findings.caveats.append(f"the runs come from different {what} of the code: {listed}")
     continued = runs.filter(pl.col("code").str.contains(CONTINUED, literal=True))
-    for run_id, code in continued.select("run_id", "code").head(LISTED).iter_rows():
-        findings.caveats.append(f"a run was continued with other code: {run_id} ({code})")
-    if continued.height > LISTED:
-        findings.caveats.append(f"{continued.height - LISTED} more runs were continued with other code")
+    for (code,), of_code in continued.group_by("code", maintain_order=True):
+        ids = of_code["run_id"]
+        which = ids[0] if len(ids) == 1 else f"{len(ids)} runs, {ids[0]} the first of them"
+        findings.caveats.append(f"continued with other code: {which} ({code})")
 
 
 def _last_line(error: str) -> str:

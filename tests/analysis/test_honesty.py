@@ -69,7 +69,7 @@ RULES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "continued with other code": (
         lambda root: (root / "redo-pong-1" / "attempts.jsonl").write_text('{"commit": "c0ffee"}\n{"commit": "decaf"}'),
-        "run was continued with other code: redo-pong-1 (c0ffee, then decaf)",
+        "ontinued with other code: redo-pong-1 (c0ffee, then decaf)",
     ),
     "damaged status": (
         lambda root: (root / "redo-pong-1" / "status.json").write_text(""),
