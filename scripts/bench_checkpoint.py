@@ -69,7 +69,7 @@ def configured(capacity: int, threads: int) -> CheckedRun:
     return checked
 
 
-def made(checked: CheckedRun, folder: Path) -> tuple[Loop, Checkpointer, Checkpoints]:
+def set_up(checked: CheckedRun, folder: Path) -> tuple[Loop, Checkpointer, Checkpoints]:
     config = checked.config
     loop = checked.study.start(Seeds(config.seed), torch.device("cpu"), MetricsLog([]))
     assert isinstance(loop, Loop)
@@ -80,7 +80,7 @@ def made(checked: CheckedRun, folder: Path) -> tuple[Loop, Checkpointer, Checkpo
 
 def saving(config: CheckedRun, folder: Path, new_entries: int, rounds: int) -> list[Row]:
     """Of the whole replay, of what an interval adds, of the small rest, and how much the writer slows updates."""
-    loop, saver, checkpoints = made(config, folder)
+    loop, saver, checkpoints = set_up(config, folder)
     play(loop, min(PLAYED_ENTRIES, loop.replay.config.capacity))
     advance(loop, loop.replay.config.capacity - loop.replay.added)
     loop.agent.update(loop.sample(loop.agent.batch_size))
@@ -89,9 +89,9 @@ def saving(config: CheckedRun, folder: Path, new_entries: int, rounds: int) -> l
         saver.finish()
     rows: list[Row] = [("first save of the full replay", whole(), "s")]
     rows.append(("replay and two states on disk", checkpoints.bytes_on_disk() / 1e6, "MB"))
-    found = [interval(loop, saver, new_entries) for _ in range(rounds)]
-    held, written, alone, beside = (statistics.median(column) for column in zip(*found, strict=True))
-    lost = held + statistics.median([w * max(0, 1 - b / a) for _, w, a, b in found])
+    saves = [interval(loop, saver, new_entries) for _ in range(rounds)]
+    held, written, alone, beside = (statistics.median(column) for column in zip(*saves, strict=True))
+    lost = held + statistics.median([w * max(0, 1 - b / a) for _, w, a, b in saves])
     rows += [
         (f"training held by a save, {new_entries:,} new entries", held * 1e3, "ms"),
         ("written in the background within", written, "s"),
@@ -137,12 +137,12 @@ def updates_per_s(loop: Loop, going_on: Callable[[], bool]) -> float:
 
 def restoring(config: CheckedRun, folder: Path) -> list[Row]:
     """As `redo-lab train` does it: every byte verified, every frame unpacked. The files may still be in memory."""
-    loop, saver, checkpoints = made(config, folder)
+    loop, saver, checkpoints = set_up(config, folder)
     with timed() as verified:
-        found = checkpoints.newest()
-    assert found is not None
+        newest = checkpoints.newest()
+    assert newest is not None
     with timed() as loaded:
-        saver.restore(loop, found, loop.replay.device)
+        saver.restore(loop, newest, loop.replay.device)
     assert len(loop.replay) == loop.replay.config.capacity
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return [

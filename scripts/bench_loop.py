@@ -47,9 +47,9 @@ def compare(ratio: float, rounds: int, threads: int) -> None:
             done = subprocess.run(words, capture_output=True, text=True, check=True)
             rates[code].append(json.loads(done.stdout.splitlines()[-1]))
     print(f"replay ratio {ratio:g}, {threads} torch thread(s), {rounds} interleaved rounds")
-    for code, found in rates.items():
-        steps = statistics.median(found)
-        spread = f"{min(found):.1f} – {max(found):.1f}"
+    for code, each in rates.items():
+        steps = statistics.median(each)
+        spread = f"{min(each):.1f} – {max(each):.1f}"
         print(f"  {code:<18} {steps:7.1f} agent steps/s ({spread})  {steps * ratio:7.1f} updates/s")
     ratios = [a / b for a, b in zip(rates["redo_lab"], rates["stable_baselines3"], strict=True)]
     print(

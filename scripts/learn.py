@@ -164,8 +164,8 @@ def _peer(study: ScoreTable, seed: int) -> Returns:
         done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")
-    found = json.loads(result.read_text())
-    return found["evaluation"], [tuple(game) for game in found["training"]]
+    content = json.loads(result.read_text())
+    return content["evaluation"], [tuple(game) for game in content["training"]]
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=40)
     arguments = parser.parse_args()
     cells = product(arguments.methods, arguments.replay_ratios, arguments.games, range(arguments.seeds))
-    made = [write(arguments.directory, *cell, evaluations=arguments.evaluations) for cell in cells]
-    print(f"{len(made)} runs with made-up numbers in {arguments.directory}")
+    directories = [write(arguments.directory, *cell, evaluations=arguments.evaluations) for cell in cells]
+    print(f"{len(directories)} runs with made-up numbers in {arguments.directory}")
 
 
 def write(root: Path, method: str, ratio: float, game: str, seed: int, evaluations: int) -> Path:

@@ -2,7 +2,7 @@
 
 =, !=, <, <=, >, >= compare, ~ looks for a part of a text; & | ! and brackets combine. A value is a word, a number, a
 quoted text or null. A cell without a value equals only null and is never less, greater or like anything. Beside the
-columns of a table, the settings that all its runs share can be asked for.
+columns of a table, the settings that all its runs share may be named.
 """
 
 from __future__ import annotations

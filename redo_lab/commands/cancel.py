@@ -22,7 +22,7 @@ from redo_lab.runs.status import State
 def main(argv: Sequence[str]) -> int:
     """0: nothing of the runs waits or runs any more, once they have saved; 1: Slurm refused; 2: no such runs."""
     command_line = parser(
-        "cancel", "Ends jobs and processes of these runs. They save; asked for again they go on.", named=True
+        "cancel", "Ends jobs and processes of these runs. They save, and go on when they are started again.", named=True
     )
     return guarded("cancel", _cancel, command_line.parse_args(argv))
 

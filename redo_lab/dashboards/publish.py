@@ -118,12 +118,12 @@ def _section(view: View, section: Section) -> ws.Section:
 
 
 def _panel(panel: Panel, identity: str, at: int) -> wr.PanelTypes:
-    made = _unplaced(panel)
-    assert not isinstance(made, wr.UnknownPanel)
-    made._id = identity
+    fresh = _unplaced(panel)
+    assert not isinstance(fresh, wr.UnknownPanel)
+    fresh._id = identity
     row, column = divmod(at, PER_ROW)
-    made.layout = wr.Layout(x=column * PANEL_WIDTH, y=row * PANEL_HEIGHT, w=PANEL_WIDTH, h=PANEL_HEIGHT)
-    return made
+    fresh.layout = wr.Layout(x=column * PANEL_WIDTH, y=row * PANEL_HEIGHT, w=PANEL_WIDTH, h=PANEL_HEIGHT)
+    return fresh
 
 
 def _unplaced(panel: Panel) -> wr.PanelTypes:
@@ -181,8 +181,8 @@ def _columns() -> list[str]:
 
 def _condition(condition: Filter) -> expr.FilterExpr:
     metric = expr.Config(condition.key) if "." in condition.key else expr.Metric(condition.key)
-    made: expr.FilterExpr = expr.FilterExpr.create(condition.comparison, metric, condition.value)
-    return made
+    fresh: expr.FilterExpr = expr.FilterExpr.create(condition.comparison, metric, condition.value)
+    return fresh
 
 
 def _view_id(entity: str, project: str, view: ws.Workspace) -> str:

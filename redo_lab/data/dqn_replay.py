@@ -102,9 +102,9 @@ def selected(config: DqnReplay.Config, folder: Path) -> list[int]:
     if missing := sorted(set(config.checkpoints or ()) - set(present)):
         there = ", ".join(map(str, present))
         raise ConfigError(f"data.checkpoints: {folder} has no checkpoint {missing[0]}, but: {there}")
-    asked = sorted(config.checkpoints) if config.checkpoints is not None else present
-    count = max(1, round(config.fraction * len(asked)))
-    return [asked[index] for index in np.linspace(0, len(asked) - 1, count).round().astype(int)]
+    numbers = sorted(config.checkpoints) if config.checkpoints is not None else present
+    count = max(1, round(config.fraction * len(numbers)))
+    return [numbers[index] for index in np.linspace(0, len(numbers) - 1, count).round().astype(int)]
 
 
 def _folded(game: str) -> str:

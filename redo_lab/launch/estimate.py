@@ -38,7 +38,7 @@ class Measured(NamedTuple):
 class Cost:
     """Of runs one after another. hours: of the `known` runs, those that some of the `measured` runs are like.
 
-    devices: what the measured runs ran on; unknown: the places, in what was asked, of runs like none of them.
+    devices: what the measured runs ran on; unknown: the places in `runs` of those that are like none of them.
     """
 
     hours: float

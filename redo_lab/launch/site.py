@@ -20,7 +20,7 @@ def max_array_jobs() -> int:
 def room(partition: str | None, account: str | None, qos: str | None) -> int | None:
     """How many more jobs the accounting database lets this user submit; None: no limit, or no accounting.
 
-    Limits per user of the association and of the quality of service; those of a group are found out by submitting.
+    Limits per user of the association and of the quality of service; those of a group show when jobs are submitted.
     """
     limits = [*_association_limits(partition, account), *_qos_limits(qos)]
     if not limits:

@@ -58,9 +58,9 @@ def preview(wanted: Sequence[Planned]) -> Preview:
 
 def dry(planned: Sequence[Planned]) -> bool:
     """Whether the jobs are only to be described; ConfigError if that holds for some of them alone."""
-    asked = {job.plan.dry_run for job in planned}
-    require(len(asked) == 1, "dry_run must be the same for all jobs of a sweep")
-    return asked.pop()
+    answers = {job.plan.dry_run for job in planned}
+    require(len(answers) == 1, "dry_run must be the same for all jobs of a sweep")
+    return answers.pop()
 
 
 def make_room(planned: Sequence[Planned]) -> None:

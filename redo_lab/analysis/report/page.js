@@ -52,7 +52,7 @@ function summary(seeds, which) {
 function traces(game, panel, first) {
   const which = clock.value === "updates" ? 1 : 0;
   const axes = { xaxis: `x${panel || ""}`, yaxis: `y${panel || ""}` };
-  const found = [];
+  const traces = [];
   for (const method of chosen("methods")) {
     const seeds = (data.curves[metric.value][game] || {})[method];
     if (!seeds) continue;
@@ -61,16 +61,16 @@ function traces(game, panel, first) {
     const common = { ...axes, legendgroup: method, mode: "lines", hoverlabel: { namelength: -1 } };
     if (single.checked || all.x.length === 0) {
       for (const [seed, one] of Object.entries(seeds)) {
-        found.push({ ...common, x: one[which], y: one[2], name: plain(`${method} · seed ${seed}`), showlegend: false,
+        traces.push({ ...common, x: one[which], y: one[2], name: plain(`${method} · seed ${seed}`), showlegend: false,
           line: { color: colour, width: 1 }, opacity: 0.6 });
       }
     } else if (Object.keys(seeds).length > 1) {
-      found.push({ ...common, x: [...all.x, ...[...all.x].reverse()], y: [...all.high, ...[...all.low].reverse()],
+      traces.push({ ...common, x: [...all.x, ...[...all.x].reverse()], y: [...all.high, ...[...all.low].reverse()],
         fill: "toself", fillcolor: rgba(colour, 0.15), line: { width: 0 }, hoverinfo: "skip", showlegend: false });
     }
-    found.push({ ...common, x: all.x, y: all.mean, name: plain(method), showlegend: first, line: { color: colour, width: 2 } });
+    traces.push({ ...common, x: all.x, y: all.mean, name: plain(method), showlegend: first, line: { color: colour, width: 2 } });
   }
-  return found;
+  return traces;
 }
 
 function draw() {
