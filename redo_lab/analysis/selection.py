@@ -78,10 +78,10 @@ def table_of(arguments: argparse.Namespace, default: Path | None = None) -> Tabl
         if arguments.runs:
             raise ValueError("--from in place of RUNS, not beside them")
         table = load_wandb(arguments.source)
-    elif arguments.runs:
+    elif arguments.runs or default is None:
         table = load(paths_of(arguments))
     else:
-        table = load(paths_of(arguments) if arguments.runs or default is None else [default])
+        table = load([default])
     return narrowed(table, arguments.where)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from redo_lab.analysis.figures.base import Drawing, PaneKind, Source
 from redo_lab.analysis.recipes import Figure, read
 from redo_lab.analysis.selection import ROOT, narrowed, resampling_of, scores_of, table_of
+from redo_lab.paths import folders
 
 if TYPE_CHECKING:
     from redo_lab.runs.table import Table
@@ -27,7 +29,7 @@ def drawn(arguments: argparse.Namespace) -> tuple[Drawing, list[Source]]:
         whole = table_of(arguments)
         tables = dict.fromkeys(places, whole)
     else:
-        tables = {place: table_of(arguments, ROOT / place if place else None) for place in places}
+        tables = {place: table_of(arguments, _runs_of(place, arguments.name)) for place in places}
     figure, narrow = _at_one_scale(arguments.name, base, tables)
     sources = []
     for panel, table in zip(figure.panels, narrow, strict=True):
@@ -43,6 +45,16 @@ def drawn(arguments: argparse.Namespace) -> tuple[Drawing, list[Source]]:
             raise ValueError(f"{type(panel.kind).__name__} can't stand beside other panels")
         parts.append(panel.kind.panes(source))
     return figure.layout.draw(parts), sources
+
+
+def _runs_of(place: str | None, figure: str) -> Path | None:
+    """Where its runs are, None if it names no place; ValueError if there are none yet, with what makes them."""
+    if place is None:
+        return None
+    path = ROOT / place
+    if not path.exists() and any((folder / f"{figure}.yaml").is_file() for folder in folders("sweeps")):
+        raise ValueError(f"{path}: no such directory; `redo-lab sweep {figure}` makes these runs")
+    return path
 
 
 def _at_one_scale(name: str, base: Figure, tables: Mapping[str | None, Table]) -> tuple[Figure, list[Table]]:

@@ -31,12 +31,13 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
         key = match[1].split("@")[0]
         if key in groups():
             return _not_in_study(key)
+        keys = _keys(overrides)
         if key.startswith("schedule."):
-            return _no_schedule(key, _keys(overrides))
-        absent = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", key)
-        if absent and absent[3] in options(absent[2]):
-            return f"'{absent[0]}' is not part of this run: give {absent[2]}={absent[3]} too"
-        return f"unknown key '{key}': {nearest(key, [*_keys(overrides), *groups()])}"
+            return _no_schedule(key, keys)
+        part = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", key)
+        if part and part[0] not in keys and part[3] in options(part[2]):
+            return f"'{part[0]}' is not part of this run: give {part[2]}={part[3]} too"
+        return f"unknown key '{key}': {nearest(key, [*keys, *groups()])}"
     return text.splitlines()[0] if text else repr(error)
 
 

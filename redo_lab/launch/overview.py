@@ -159,7 +159,7 @@ def _keeper_gone(last: Status) -> bool:
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):
-        pass
+        return False  # Another user's process, or no pid that this kernel gives: nothing says that the keeper is gone.
     return False
 
 

@@ -181,7 +181,7 @@ def _one(directory: str, cache: bool) -> pl.LazyFrame:
     try:
         return _labelled(_frame(path, cache), directory)
     except FileNotFoundError:
-        pass
+        LOG.debug("%s: nothing measured yet", printable(str(path)))
     except OSError as error:
         LOG.warning("%s", printable(f"{path} can't be read: {error.strerror}"))
     except ValueError as error:

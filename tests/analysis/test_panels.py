@@ -182,3 +182,15 @@ def test_conditions_of_all_that_is_used_hold_and_a_scale_replaces_a_files_own(tm
     paper, laptop = (read(str(tmp_path / "mine.yaml"), scale).alone for scale in ("paper", "laptop"))
     assert (paper.where, laptop.where) == ("(a=1) & (b=1)", "(a=2)")
     assert [one.kind.config.width.value for one in (paper, laptop)] == ["column", "page"]  # type: ignore[attr-defined]
+
+
+def test_a_figure_without_runs_says_which_sweep_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", "fig13"]) == 2
+    assert capsys.readouterr().err == (
+        "redo-lab figure: runs/dqn17: no such directory; `redo-lab sweep fig13` makes these runs\n"
+    )
+    assert main(["figure", "iqm"]) == 2
+    assert "which runs? Give a run directory" in capsys.readouterr().err

@@ -27,6 +27,10 @@ MISTAKES = [
     ("agent.learning_rat=1", "unknown key 'agent.learning_rat': did you mean 'agent.learning_rate'?"),
     ("+agent.epsilon.finale=1", "unknown key 'agent.epsilon.finale': did you mean 'final'?"),
     ("recyclers.redo.threshold=0.1", "'recyclers.redo' is not part of this run: give recycler=redo too"),
+    (
+        "recycler=redo recyclers.redo.treshold=0.05",
+        "unknown key 'recyclers.redo.treshold': did you mean 'recyclers.redo.threshold'?",
+    ),
     ("agent.learning_rate=abc", "agent.learning_rate: Value 'abc' of type 'str' could not be converted to Float"),
     ("seed=1.5", "seed: Value '1.5' of type 'float' could not be converted to Integer"),
     ("agent.loss=hubr", "agent.loss: no choice 'hubr': did you mean 'huber'?"),
