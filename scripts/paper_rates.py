@@ -15,13 +15,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from hydra import compose
-from omegaconf import OmegaConf
 
-from redo_lab.config import ConfigError, resolve
+from redo_lab.config import ConfigError
 from redo_lab.plan import CheckedRun
 from redo_lab.protocols import Journal, Study
 from redo_lab.runs.atomic import write_text
@@ -29,7 +26,8 @@ from redo_lab.runs.identity import code_version
 from redo_lab.seeding import Seeds
 from redo_lab.studies.loop import Loop
 from redo_lab.types import Counters
-from scripts.paper_runs import IDS, Composition, Runs, hydra_open
+from scripts.composing import composed, hydra_open
+from scripts.paper_runs import IDS, Composition, Runs
 
 FILE = Path(__file__).with_suffix(".json")
 WARMUP_STEPS = 400
@@ -90,8 +88,7 @@ def measured(kind: Composition) -> dict[str, float]:
     short = SHORT if any(word.startswith("env=") for word in kind.words) else []
     words = [STAND_INS.get(word, word) for word in kind.words if not word.startswith((*axes, "scale="))]
     with hydra_open():
-        composed = compose("config", overrides=[*words, *ALONE, *short], return_hydra_config=True)
-    plain: dict[str, Any] = resolve(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+        _, plain, _ = composed([*words, *ALONE, *short])
     study = CheckedRun.of(plain).study.start(Seeds(0), torch.device("cpu"), Silent())
     begin = time.process_time()
     warm: tuple[float, int] = (begin, 0)

@@ -5,22 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
-
 from hydra_plugins.redo_lab_sweeper.grid import values
-from redo_lab.config import register_resolvers, resolve
 from redo_lab.launch.sweep_file import SweepFile, key_of
 from redo_lab.paths import shipped
 from redo_lab.plan import CheckedRun
 from redo_lab.runs.identity import relevant
-from tests.helpers.teachers import stand_ins
+from scripts.composing import composed, hydra_open
+from scripts.stand_ins import stand_ins
 
 IDS = (*(f"fig{number}" for number in range(1, 31)), "table6", "table7")
 """Every figure and table of the paper that holds results."""
@@ -48,16 +43,6 @@ class Composition(NamedTuple):
     unit: str
     updates: int
     words: tuple[str, ...]
-
-
-@contextmanager
-def hydra_open() -> Iterator[None]:
-    """Within the context configs are composed from conf/; afterwards Hydra is free for others of this process."""
-    register_resolvers()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-        yield
-    GlobalHydra.instance().clear()
 
 
 class Runs:
@@ -111,9 +96,7 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _composition(words: Sequence[str]) -> Composition:
-    composed = compose("config", overrides=list(words), return_hydra_config=True)
-    choices = dict(composed.hydra.runtime.choices)
-    plain = resolve(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+    _, plain, choices = composed(words)
     study = CheckedRun.of(plain).study
     counted = relevant(plain) | {"seed": None, "env": {**plain.get("env", {}), "game": None}}
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]

@@ -13,12 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra import compose
 from omegaconf import OmegaConf
 
 from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.analysis.costs import costs
-from redo_lab.config import ConfigError, resolve
+from redo_lab.config import ConfigError
 from redo_lab.launch.sweep_file import SweepFile, key_of
 from redo_lab.paths import shipped
 from redo_lab.runs import about, status
@@ -28,7 +27,8 @@ from redo_lab.runs.identity import digest
 from redo_lab.runs.reading import read_object
 from redo_lab.runs.status import State
 from redo_lab.runs.table import find_runs
-from scripts.paper_runs import IDS, hydra_open
+from scripts.composing import composed, hydra_open
+from scripts.paper_runs import IDS
 
 if TYPE_CHECKING:
     from scripts.results import Plan
@@ -57,9 +57,8 @@ class Identities:
         (seed,) = [word.partition("=")[2] for word in job if key_of(word) == "seed"]
         others = tuple(word for word in job if key_of(word) != "seed")
         if others not in self._plain:
-            composed = compose("config", overrides=list(job))
-            plain = resolve(composed)
-            if SEED_ELSEWHERE.search(OmegaConf.to_yaml(composed)):
+            config, plain, _ = composed(job)
+            if SEED_ELSEWHERE.search(OmegaConf.to_yaml(config)):
                 return plain["experiment"], digest(plain)
             self._plain[others] = plain
         plain = self._plain[others]

@@ -8,8 +8,8 @@ import pytest
 
 from redo_lab.options import files, groups
 from redo_lab.plan import CheckedRun
+from scripts.stand_ins import stand_ins
 from tests.helpers.composing import composed, planned
-from tests.helpers.teachers import stand_ins
 
 
 def test_the_default_is_the_paper_s_default_setting() -> None:

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from redo_lab.commands.train import CONF
 from tests.golden.losses import EVERY, UPDATES, path, sequence
 from tests.helpers.agents import AGENTS
-from tests.helpers.composing import CONF
 
 
 @pytest.mark.parametrize(("name", "method"), EVERY)

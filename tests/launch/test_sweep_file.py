@@ -14,8 +14,8 @@ from redo_lab.config import ConfigError
 from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.options import games
 from redo_lab.plan import plan
+from scripts.stand_ins import stand_ins
 from tests.helpers.composing import composed, planned
-from tests.helpers.teachers import stand_ins
 
 COUNTS = {
     "demo_grid": 8,

@@ -31,10 +31,11 @@ from redo_lab.seeding import Seeds
 from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.regressor import Regression, Regressor
 from redo_lab.studies.updates import Updates
+from scripts.stand_ins import stand_ins
 from tests.attempt.test_resume import Died, dying_at, final_state, same
 from tests.helpers.composing import composed, planned
 from tests.helpers.methods import REGULARISERS, WITH_CLASS
-from tests.helpers.teachers import changed, stand_ins, teacher
+from tests.helpers.teachers import changed, teacher
 from tests.studies.test_loop import Noted
 
 CPU = torch.device("cpu")
