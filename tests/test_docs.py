@@ -42,7 +42,8 @@ from redo_lab.config import require
 from redo_lab.neurons.layers import HiddenLayer
 from redo_lab.neurons.surgery import Surgery, reader_columns, recycle
 from redo_lab.neurons.layers import Network
-from redo_lab.protocols import Env, Learner, Recycler, Regulariser
+from redo_lab.experience import Env
+from redo_lab.protocols import Learner, Recycler, Regulariser
 from redo_lab.types import Action, Counters, Discrete, EnvSpec, Metrics, Sampler, Step, Transition
 """
 

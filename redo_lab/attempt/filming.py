@@ -7,7 +7,8 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from redo_lab.protocols import Footage, Study
+from redo_lab.experience import Footage
+from redo_lab.protocols import Study
 from redo_lab.runs import video
 from redo_lab.runs.lease import LeaseLost
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from redo_lab.config import ConfigError, require
-from redo_lab.protocols import Data
+from redo_lab.experience import Data
 from redo_lab.runs.atomic import write_bytes
 from redo_lab.types import LabelledImages
 

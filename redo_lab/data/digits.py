@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from redo_lab.config import require
-from redo_lab.protocols import Data
+from redo_lab.experience import Data
 from redo_lab.types import LabelledImages
 
 SIDE_PIXELS, CHANNELS = 32, 3

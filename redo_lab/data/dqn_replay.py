@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Recording
+from redo_lab.experience import Recording
 from redo_lab.replay import dopamine, recorded
 from redo_lab.replay.ring import Replay
 from redo_lab.types import Discrete, EnvSpec

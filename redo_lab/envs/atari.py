@@ -15,7 +15,7 @@ from ale_py import roms
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Env, Rendered
+from redo_lab.experience import Env, Rendered
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 SIDE_PIXELS = 84

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from redo_lab.protocols import Env
+from redo_lab.experience import Env
 from redo_lab.runs import hang
 from redo_lab.types import Action, Observation, Step
 

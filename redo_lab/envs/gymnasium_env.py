@@ -17,7 +17,7 @@ from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Env, Rendered
+from redo_lab.experience import Env, Rendered
 from redo_lab.types import Action, Box, Discrete, EnvSpec, Step
 
 CONSTANT = {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import ConfigError, nearest, require
-from redo_lab.protocols import Env, Rendered
+from redo_lab.experience import Env, Rendered
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import require
-from redo_lab.protocols import Agent, Env, Footage, Rendered
+from redo_lab.experience import Env, Footage, Rendered
+from redo_lab.protocols import Agent
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.types import Action, Discrete
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from redo_lab.protocols import Recording
+from redo_lab.experience import Recording
 from redo_lab.replay.ring import Replay
 from redo_lab.seeding import Seeds
 from redo_lab.types import Transition

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from redo_lab.protocols import Agent, Env, Footage, Journal, Study
+from redo_lab.experience import Env, Footage
+from redo_lab.protocols import Agent, Journal, Study
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import TRAINING_RETURN

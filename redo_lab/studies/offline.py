@@ -8,8 +8,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from redo_lab.config import Part, fill, part, require
+from redo_lab.experience import Env, Recording
 from redo_lab.networks.torso import Torso
-from redo_lab.protocols import Agent, Env, Journal, Recording
+from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import DORMANT_TOTAL, tau_text

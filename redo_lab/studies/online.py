@@ -13,8 +13,9 @@ import torch
 
 from redo_lab.config import ConfigError, Part, part, require
 from redo_lab.envs.guard import Guard
+from redo_lab.experience import Env, Rendered
 from redo_lab.networks.torso import Torso
-from redo_lab.protocols import Agent, Env, Journal, Rendered
+from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay

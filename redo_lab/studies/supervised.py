@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from redo_lab.config import Part, fill, part, require
+from redo_lab.experience import Data
 from redo_lab.networks.torso import Torso
-from redo_lab.protocols import Data, Journal
+from redo_lab.protocols import Journal
 from redo_lab.runs.names import TRAIN_ACCURACY
 from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers

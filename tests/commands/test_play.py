@@ -12,8 +12,8 @@ import pytest
 from redo_lab import load_agent
 from redo_lab.cli import main
 from redo_lab.envs.minatar import COLOURS, MinAtar
+from redo_lab.experience import Rendered
 from redo_lab.plan import CheckedRun
-from redo_lab.protocols import Rendered
 from redo_lab.runs import video
 from redo_lab.studies.online import Online
 from redo_lab.types import Observation

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from redo_lab.envs.guard import EnvironmentFailure, Guard
-from redo_lab.protocols import Env
+from redo_lab.experience import Env
 from redo_lab.types import Discrete, EnvSpec, Step
 
 ROOT = Path(__file__).parent.parent.parent

@@ -14,7 +14,7 @@ import pytest
 from redo_lab.envs.atari import Atari
 from redo_lab.envs.gymnasium_env import GymnasiumEnv
 from redo_lab.envs.minatar import GAMES, MinAtar
-from redo_lab.protocols import Env
+from redo_lab.experience import Env
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from redo_lab.config import require
-from redo_lab.protocols import Env
+from redo_lab.experience import Env
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
 
