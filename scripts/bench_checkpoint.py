@@ -26,11 +26,12 @@ from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.attempt.execute import set_up_torch
 from redo_lab.attempt.metrics_log import MetricsLog
 from redo_lab.commands.train import CONF
-from redo_lab.config import register_resolvers, resolve
+from redo_lab.config import resolve
 from redo_lab.plan import CheckedRun
 from redo_lab.replay.ring import TRUNCATED, Replay
 from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.record import Offsets
+from redo_lab.scaling import register_resolvers
 from redo_lab.seeding import Seeds
 from redo_lab.studies.loop import Loop
 

@@ -65,8 +65,9 @@ def ours(ratio: float, threads: int) -> float:
     from redo_lab.attempt.execute import set_up_torch
     from redo_lab.attempt.metrics_log import MetricsLog
     from redo_lab.commands.train import CONF
-    from redo_lab.config import register_resolvers, resolve
+    from redo_lab.config import resolve
     from redo_lab.plan import CheckedRun
+    from redo_lab.scaling import register_resolvers
     from redo_lab.seeding import Seeds
 
     timed = TIMED_ENV_STEPS[ratio]

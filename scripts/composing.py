@@ -11,9 +11,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from redo_lab.commands.train import quoted
-from redo_lab.config import register_resolvers, resolve
+from redo_lab.config import resolve
 from redo_lab.options import groups
 from redo_lab.paths import shipped
+from redo_lab.scaling import register_resolvers
 
 
 class Composed(NamedTuple):

@@ -20,9 +20,10 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
 from redo_lab.commands.train import CONF, quoted
-from redo_lab.config import build, register_resolvers, resolve, run_config
+from redo_lab.config import build, resolve, run_config
 from redo_lab.options import groups
 from redo_lab.runs.atomic import write_json
+from redo_lab.scaling import register_resolvers
 from redo_lab.seeding import Seeds
 from redo_lab.studies.online import TrainingConfig
 from redo_lab.types import Discrete

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,23 @@ GAIN = {"none": 1.0, "redo": 1.5, "reset": 1.1, "weight_decay": 0.9}
 LOSS = {"none": 0.35, "redo": 0.02, "reset": 0.15, "weight_decay": 0.25}
 """How much of it each doubling of the replay ratio costs."""
 COMMIT = "0" * 40
+STEPS = 2_500_000
+STATUS = {
+    "state": "finished",
+    "done": STEPS,
+    "total": STEPS,
+    "unit": "agent steps",
+    "phase": "training",
+    "rate_per_s": 100.0,
+    "headline": {"return": 0.0},
+    "stepped": 0.0,
+    "heartbeat": 0.0,
+    "attempt": 1,
+    "error": None,
+    "host": "nowhere",
+    "pid": None,
+}
+"""Of every run, without its updates."""
 
 
 def main() -> None:
@@ -67,54 +85,38 @@ def write(root: Path, method: str, ratio: float, game: str, seed: int, evaluatio
     generator = np.random.default_rng(zlib.crc32(run_id.encode()))
     directory = root / run_id
     directory.mkdir(parents=True)
-    steps, updates = 2_500_000, int(2_500_000 * ratio)
+    updates = int(STEPS * ratio)
+    run = identity(method, ratio, game, seed) | {"run_id": run_id, "experiment": root.name}
+    (directory / "run.json").write_text(json.dumps(run, indent=2))
+    (directory / "status.json").write_text(json.dumps(STATUS | {"updates": updates}))
+    (directory / "config.yaml").write_text(f"seed: {seed}\nagent:\n  learning_rate: 6.25e-05\n")
+    lines = "\n".join(metrics(method, ratio, game, evaluations, STEPS, generator))
+    (directory / "metrics.csv").write_text(f"env_steps,updates,name,value\n{lines}\n")
+    rate = 90 / (0.3 + ratio)
+    throughput = f"{STEPS / rate:.1f},{STEPS},{updates},{rate:.2f},{rate * ratio:.2f},7400.0"
+    header = "wall_seconds,env_steps,updates,env_steps_per_s,updates_per_s,peak_memory_mb"
+    (directory / "throughput.csv").write_text(f"{header}\n{throughput}\n")
+    return directory
+
+
+def identity(method: str, ratio: float, game: str, seed: int) -> dict[str, Any]:
+    """What run.json says beside the run's id and experiment."""
     axes = {"agent": "dqn", "network": "nature", "suite": "atari", "game": game, "replay_ratio": ratio}
     axes |= {"recycler": method, "scale": "paper", "seed": seed}
-    run = {
-        "run_id": run_id,
-        "experiment": root.name,
+    options = {part: {f"option_{at}": at for at in range(16)} for part in PARTS}
+    return {
         "axes": axes,
         "name": f"dqn {game} rr{ratio:g} {method} s{seed}",
         "study": "online",
-        "total": steps,
-        "env_steps": steps,
+        "total": STEPS,
+        "env_steps": STEPS,
         "unit": "agent steps",
         "clocks": {"env_steps": "agent steps", "updates": "gradient steps"},
         "identity": "synthetic",
         "git": {"commit": COMMIT, "dirty": False},
         "versions": {"redo_lab": "0.1.0", "torch": "2.13.0"},
-        "settings": {
-            "seed": seed,
-            "training": {"replay_ratio": ratio},
-            **{part: {f"option_{at}": at for at in range(16)} for part in PARTS},
-        },
+        "settings": {"seed": seed, "training": {"replay_ratio": ratio}, **options},
     }
-    status = {
-        "state": "finished",
-        "done": steps,
-        "total": steps,
-        "unit": "agent steps",
-        "phase": "training",
-        "rate_per_s": 100.0,
-        "headline": {"return": 0.0},
-        "stepped": 0.0,
-        "updates": updates,
-        "heartbeat": 0.0,
-        "attempt": 1,
-        "error": None,
-        "host": "nowhere",
-        "pid": None,
-    }
-    (directory / "run.json").write_text(json.dumps(run, indent=2))
-    (directory / "status.json").write_text(json.dumps(status))
-    (directory / "config.yaml").write_text(f"seed: {seed}\nagent:\n  learning_rate: 6.25e-05\n")
-    lines = "\n".join(metrics(method, ratio, game, evaluations, steps, generator))
-    (directory / "metrics.csv").write_text(f"env_steps,updates,name,value\n{lines}\n")
-    rate = 90 / (0.3 + ratio)
-    throughput = f"{steps / rate:.1f},{steps},{updates},{rate:.2f},{rate * ratio:.2f},7400.0"
-    header = "wall_seconds,env_steps,updates,env_steps_per_s,updates_per_s,peak_memory_mb"
-    (directory / "throughput.csv").write_text(f"{header}\n{throughput}\n")
-    return directory
 
 
 def metrics(

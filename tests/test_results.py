@@ -59,7 +59,10 @@ def test_a_plan_that_cannot_work_is_refused(
 def test_the_shipped_plan_names_sweeps_that_there_are_and_every_seed_of_them() -> None:
     plan = Plan.read(PLAN)
     assert plan.scale == "laptop"
-    assert len(list(plan.commands())) >= len(plan.seeds)
+    commands = {(name, words[-1]) for _, name, *words in plan.commands()}
+    for name, *words in plan.sweeps:
+        seeds = {seed for other, seed in commands if other == name}
+        assert seeds == results.seeds_of(name, [*words, *plan.words]) != set(), name
 
 
 def test_a_sweep_that_fails_does_not_keep_the_others_and_one_that_is_stopped_ends_all(

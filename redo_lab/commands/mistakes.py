@@ -11,9 +11,10 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from redo_lab.config import ConfigError, flatten, nearest, register_resolvers
+from redo_lab.config import ConfigError, flatten, nearest
 from redo_lab.options import files, groups, options
 from redo_lab.paths import conf_folders, shipped
+from redo_lab.scaling import register_resolvers
 
 MISTAKES = (ConfigError, HydraException, OmegaConfBaseException)
 """What a user's config can raise before work starts."""

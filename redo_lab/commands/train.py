@@ -15,11 +15,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from redo_lab.commands.mistakes import MISTAKES, explain
-from redo_lab.config import ConfigError, register_resolvers, resolve
+from redo_lab.config import ConfigError, resolve
 from redo_lab.options import groups
 from redo_lab.paths import shipped
 from redo_lab.runs.reading import printable
 from redo_lab.runs.status import State
+from redo_lab.scaling import register_resolvers
 
 if TYPE_CHECKING:
     from redo_lab.plan import Plan

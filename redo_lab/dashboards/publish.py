@@ -181,8 +181,8 @@ def _columns() -> list[str]:
 
 def _condition(condition: Filter) -> expr.FilterExpr:
     metric = expr.Config(condition.key) if "." in condition.key else expr.Metric(condition.key)
-    fresh: expr.FilterExpr = expr.FilterExpr.create(condition.comparison, metric, condition.value)
-    return fresh
+    expression: expr.FilterExpr = expr.FilterExpr.create(condition.comparison, metric, condition.value)
+    return expression
 
 
 def _view_id(entity: str, project: str, view: ws.Workspace) -> str:

@@ -35,7 +35,7 @@ LAST_LINES = 15
 
 
 class Result(NamedTuple):
-    """Of one id. failed: the command that failed and the end of what it said; None: it was launched and drawn."""
+    """Of one id. failed: the command that failed and the end of its output; None: it was launched and drawn."""
 
     name: str
     seconds: float
@@ -78,7 +78,7 @@ def launched(name: str, root: Path, drawing: ThreadPoolExecutor) -> Future[Resul
         done = redo_lab([*words, *(SWEEP if words[0] == "sweep" else [])], root)
         last = done.stdout.strip().rpartition("\n")[2]
         if done.returncode:
-            failure = said(f"redo-lab {' '.join(words)}", done)
+            failure = output_of(f"redo-lab {' '.join(words)}", done)
             break
     return drawing.submit(drawn, Result(name, time.monotonic() - begun, last, failure), root)
 
@@ -90,7 +90,7 @@ def drawn(result: Result, root: Path) -> Result:
         done = redo_lab(["figure", result.name, "-o", "drawn", "--format", "png", *SAME_CODE], root)
         picture = root / "drawn" / f"{result.name}.png"
         if done.returncode or not picture.is_file():
-            result = result._replace(failed=said(f"redo-lab figure {result.name}", done))
+            result = result._replace(failed=output_of(f"redo-lab figure {result.name}", done))
     result = result._replace(seconds=result.seconds + time.monotonic() - begun)
     state = "drawn" if result.failed is None else f"FAILED\n{result.failed}"
     print(f"{result.name:<8}{result.seconds:6.0f} s  {result.summary}  {state}", flush=True)
@@ -110,8 +110,8 @@ def environment() -> Mapping[str, str]:
     return {**os.environ, **proxies, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
 
 
-def said(command: str, done: subprocess.CompletedProcess[str]) -> str:
-    """The end of what a command that failed printed."""
+def output_of(command: str, done: subprocess.CompletedProcess[str]) -> str:
+    """The end of the output of a command that failed."""
     lines = [*done.stdout.splitlines(), *done.stderr.splitlines()][-LAST_LINES:]
     return "\n".join([f"  {command}: exit code {done.returncode}", *(f"  {line}" for line in lines)])
 

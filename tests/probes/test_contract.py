@@ -11,10 +11,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from redo_lab.config import build, register_resolvers
+from redo_lab.config import build
 from redo_lab.probes.norms import parameters
 from redo_lab.probes.rank import penultimate
 from redo_lab.protocols import Agent, Probe
+from redo_lab.scaling import register_resolvers
 from redo_lab.seeding import Seeds
 from redo_lab.types import Box, Counters, Discrete, EnvSpec, Metrics, Sampler, Transition
 from tests.helpers.networks import NODES, q_network
