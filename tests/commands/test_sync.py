@@ -16,7 +16,7 @@ from redo_lab.runs.status import State
 from redo_lab.types import Row
 from tests.helpers.launched import make_run, own
 from tests.helpers.tracked import Tracked
-from tests.helpers.wandb_server import Server
+from tests.helpers.wandb_server import Server, serving
 from tests.loggers.test_wandb import KEY, RUN, node
 
 ROWS = [Row(10 * i, i, {"train/loss": float(i)}) for i in range(1, 5)]
@@ -24,12 +24,7 @@ ROWS = [Row(10 * i, i, {"train/loss": float(i)}) for i in range(1, 5)]
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    stand_in = Server()
-    monkeypatch.setenv("WANDB_BASE_URL", stand_in.url)
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.delenv("WANDB_SERVICE", raising=False)
-    yield stand_in
-    stand_in.close()
+    yield from serving(monkeypatch, KEY)
 
 
 def offline(directory: Path, first: int, last: int) -> None:

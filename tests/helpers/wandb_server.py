@@ -6,8 +6,11 @@ import gzip
 import json
 import re
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+
+import pytest
 
 HISTORY = "wandb-history.jsonl"
 
@@ -202,3 +205,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+
+def serving(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[Server]:
+    """A server that W&B's client in this process finds, and those in processes that it starts, with this key."""
+    stand_in = Server()
+    monkeypatch.setenv("WANDB_BASE_URL", stand_in.url)
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
+    yield stand_in
+    stand_in.close()

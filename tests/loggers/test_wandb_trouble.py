@@ -21,7 +21,7 @@ from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.manifest import Manifest
 from redo_lab.types import Row
 from tests.helpers.tracked import Tracked
-from tests.helpers.wandb_server import Server
+from tests.helpers.wandb_server import Server, serving
 from tests.loggers.test_wandb import KEY, RUN, node
 
 ROWS = [Row(10 * i, i, {"train/loss": float(i), "train/q": -float(i)}) for i in range(1, 7)]
@@ -33,12 +33,7 @@ SECONDS = 60.0
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    stand_in = Server()
-    monkeypatch.setenv("WANDB_BASE_URL", stand_in.url)
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
-    monkeypatch.delenv("WANDB_SERVICE", raising=False)
-    yield stand_in
-    stand_in.close()
+    yield from serving(monkeypatch, KEY)
 
 
 @pytest.fixture
