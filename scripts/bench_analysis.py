@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,8 @@ def _tables(folder: Path) -> None:
     from redo_lab.runs.table import load
 
     if _drop_page_cache():
-        _told("table of 680 runs × 40 × 30, nothing in memory", [_seconds(lambda: load([folder]).metrics())])
-    _told("table of 680 runs × 40 × 30", [_seconds(lambda: load([folder]).metrics()) for _ in range(ROUNDS)])
+        _report("table of 680 runs × 40 × 30, nothing in memory", [_seconds(lambda: load([folder]).metrics())])
+    _report("table of 680 runs × 40 × 30", [_seconds(lambda: load([folder]).metrics()) for _ in range(ROUNDS)])
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     runs = sorted(path.parent for path in folder.glob("*/run.json"))[:20]
     for directory in runs:  # As long as runs at the paper's scale: 100 times the lines.
@@ -83,15 +84,16 @@ def _tables(folder: Path) -> None:
         path.write_text(f"{header}\n" + lines * 100)
     table = load(runs)
     names = ["evaluation/return_mean"]
-    _told("20 runs of 120 000 lines each, first time", [_seconds(lambda: table.metrics(names))])
-    _told("the same, cached", [_seconds(lambda: table.metrics(names)) for _ in range(ROUNDS)])
+    _report("20 runs of 120 000 lines each, first time", [_seconds(lambda: table.metrics(names))])
+    _report("the same, cached", [_seconds(lambda: table.metrics(names)) for _ in range(ROUNDS)])
 
 
 def _bootstrap(repetitions: int) -> None:
     from rliable import library
 
-    from redo_lab.analysis.aggregate import METRICS, estimate
+    from redo_lab.analysis.aggregate import METRICS
     from redo_lab.analysis.bootstrap import Resampling
+    from redo_lab.analysis.schemes import RAO_WU, RLIABLE
 
     generator = np.random.default_rng(0)
     scores = {name: generator.lognormal(size=(5, 17)) for name in "abcd"}
@@ -99,18 +101,24 @@ def _bootstrap(repetitions: int) -> None:
         chosen = [METRICS[name] for name in names]
         functions: Callable[[Any], Any] = lambda x, c=chosen: np.array([function(x) for function in c])  # noqa: E731
         theirs = _seconds(lambda f=functions: library.get_interval_estimates(scores, f, reps=repetitions))
-        resampling = Resampling(repetitions, 0)
-        ours = [
-            _seconds(lambda n=names, r=resampling: [estimate(each, n, r, name) for name, each in scores.items()])
-            for _ in range(ROUNDS)
-        ]
-        _told(f"{', '.join(names)} of 4 × 5 × 17, {repetitions} resamples", ours)
-        print(f"  rliable: {theirs:.1f} s, {theirs / statistics.median(ours):.0f} times as long", flush=True)
+        for scheme in (RAO_WU, RLIABLE):
+            # Estimates are kept, so each round has a seed of its own.
+            settings = [Resampling(repetitions, seed, scheme) for seed in range(ROUNDS)]
+            ours = [_seconds(partial(_estimates, scores, names, resampling)) for resampling in settings]
+            _report(f"{', '.join(names)} of 4 × 5 × 17, {repetitions} resamples, {scheme}", ours)
+            print(f"  rliable: {theirs:.1f} s, {theirs / statistics.median(ours):.0f} times as long", flush=True)
+
+
+def _estimates(scores: dict[str, Any], names: list[str], resampling: Any) -> None:
+    from redo_lab.analysis.aggregate import estimate
+
+    for method, each in scores.items():
+        estimate(each, names, resampling, method)
 
 
 def _command(what: str, folder: Path, *words: object) -> None:
     command = [sys.executable, "-m", "redo_lab.cli", *map(str, words)]
-    _told(what, [_seconds(lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder))])
+    _report(what, [_seconds(lambda: subprocess.run(command, check=True, capture_output=True, cwd=folder))])
 
 
 def _seconds(act: Callable[[], object]) -> float:
@@ -119,7 +127,7 @@ def _seconds(act: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _told(what: str, seconds: list[float]) -> None:
+def _report(what: str, seconds: list[float]) -> None:
     median = statistics.median(seconds)
     spread = f" ({min(seconds):.2f} – {max(seconds):.2f})" if len(seconds) > 1 else ""
     print(f"{what}: {median:.2f} s{spread}", flush=True)
