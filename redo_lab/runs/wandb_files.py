@@ -18,9 +18,12 @@ FULL, LAST = 1, 4
 
 
 def files(directory: Path) -> list[Path]:
-    """Those below `directory`, a run's own or any above; oldest first, as their folders are named by date."""
+    """Those below `directory`, a run's own or any above; oldest first.
+
+    Their folders are named by the second they began in; of two in one second the one last written to is the later.
+    """
     paths = directory.rglob("*run-*/run-*.wandb")
-    return sorted(paths, key=lambda path: path.parent.name.removeprefix("offline-"))
+    return sorted(paths, key=lambda path: (path.parent.name.removeprefix("offline-"), path.stat().st_mtime_ns))
 
 
 def records(path: Path) -> Iterator[Any]:

@@ -33,6 +33,7 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Draw:
             return narrowed(made_up.tables[default.name], given.where)
 
         monkeypatch.setattr(sources, "table_of", table_of)
+        monkeypatch.setattr(sources, "_runs_of", lambda place, figure: place and Path(place))
         words = ["--repetitions", "20", *(["--where", where] if where else [])]
         return sources.drawn(parser().parse_args([name, *words]))
 
