@@ -156,6 +156,20 @@ def test_the_jobs_hold_the_runs_and_what_they_need_to_know(tmp_path: Path, site:
     assert (pack.settings.max_crashes, pack.settings.grace_seconds) == (5, 85)
 
 
+def test_neither_the_job_nor_the_record_of_a_sweep_holds_the_key_of_wandb(
+    tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "0123456789abcdef" * 2 + "01234567"
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    settings = config(snapshot=True)
+    sweep = begun(tmp_path, 2, settings)
+    accept(site, sweep)
+    assert len(list(Slurm(settings).submit(sweep))) == 1
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {site / "sbatch.1", *sweep.folder.glob("*.json")} < set(files)
+    assert [path for path in files if key.encode() in path.read_bytes()] == []
+
+
 def test_the_submit_limit_of_the_association_is_kept(tmp_path: Path, site: Path) -> None:
     say(site, "sacctmgr", "lab||5")
     say(site, "squeue", "77\n78_0\n78_1")

@@ -99,7 +99,7 @@ def trouble(server: Server, kind: str) -> None:
         server.status = int(kind)
 
 
-@pytest.mark.parametrize("kind", ["closed", "hangs", "401", "503"])
+@pytest.mark.parametrize("kind", ["closed", "hangs", "401", "500", "503"])
 def test_a_server_in_trouble_at_the_start_costs_one_warning_and_everything_is_kept(
     server: Server, warnings: Callable[[], list[str]], tmp_path: Path, kind: str
 ) -> None:
