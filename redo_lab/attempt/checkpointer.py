@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from redo_lab.attempt.breather import Breather
 from redo_lab.config import CheckpointConfig
 from redo_lab.protocols import Study
 from redo_lab.runs.bulk import OverwrittenError, PartFile, Snapshot
@@ -52,6 +53,7 @@ class Checkpointer:
         self._files: Sequence[PartFile] = []
         self._copied = False
         self._writer: threading.Thread | None = None
+        self._breather = Breather()
         self._problem: BaseException | None = None
 
     def tick(self, study: Study) -> None:
@@ -65,13 +67,15 @@ class Checkpointer:
         """The study as it is now will be on disk, with its bulk if both want it; `finish` waits for that."""
         self.finish()
         moment = self._moment(study, bulk and self.config.replay)
-        self._writer = threading.Thread(target=self._write, args=(moment,), name="checkpoint")
+        self._breather = Breather()
+        self._writer = threading.Thread(target=self._write, args=(moment, self._breather), name="checkpoint")
         self._writer.start()
         self.saved = time.monotonic()
 
     def finish(self) -> None:
         """Nothing is being written any more; raises what the writer ran into."""
         if self._writer is not None:
+            self._breather.hurry()
             self._writer.join()
             self._writer = None
         self._raise_problem()
@@ -89,11 +93,12 @@ class Checkpointer:
         }
         return Moment(progress.done, progress.unit, state, snapshot, facts)
 
-    def _write(self, moment: Moment) -> None:
+    def _write(self, moment: Moment, breather: Breather) -> None:
         try:
             folder = self.checkpoints.bulk_folder
             folder.mkdir(parents=True, exist_ok=True)
-            files = moment.bulk.write(folder, self.checkpoints.guard) if moment.bulk is not None else []
+            guard = self.checkpoints.guard
+            files = moment.bulk.write(folder, guard, breather.rest) if moment.bulk is not None else []
             self.checkpoints.commit(moment.number, moment.state, files, moment.facts)
             self._files = files
             used = self.checkpoints.bytes_on_disk() / 1e6

@@ -22,8 +22,8 @@ class Entries(Snapshot):
     new: Sequence[Segment]
     oldest: int
 
-    def write(self, folder: Path, guard: Callable[[], None]) -> list[PartFile]:
-        new_files = [segments.write(segment, folder, guard) for segment in self.new]
+    def write(self, folder: Path, guard: Callable[[], None], rest: Callable[[], None]) -> list[PartFile]:
+        new_files = [segments.write(segment, folder, guard, rest) for segment in self.new]
         needed = segments.needed([*self.files, *new_files], self.oldest)
         return [PartFile(file.name, file.bytes, file.sha256) for file in needed]
 

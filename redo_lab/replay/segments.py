@@ -1,17 +1,14 @@
 """The replay on disk: immutable files of consecutive entries, so that a checkpoint writes only what is new.
 
-Each block of frames is XORed with the frame before, then deflated as runs alone (zlib's Z_RLE). Measured on Seaquest,
-Road Runner and Demon Attack (one core): 120-190 bytes a frame, written at 450 MB/s of raw frames, read at 370. Plain
-zlib -1: 190-300 bytes at 400 MB/s (read at 1200); -6: 150-200 at 130; lzma -0: 70-130 at 110. Noisy float32 vectors
-shrink by a fifth with any of them, and this is the fastest by 2.
+Each block of frames is XORed with the frame before, then deflated as runs alone (zlib's Z_RLE): 120-190 bytes a frame
+of Seaquest, Road Runner and Demon Attack; zlib -1: 190-300; -6: 150-200; lzma -0: 70-130 at a quarter of the speed.
+zlib-ng does it 4 times as fast as zlib, reading and writing, in the same format (docs/reliability.md).
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
 from redo_lab.runs.atomic import write_bytes
 from redo_lab.runs.bulk import OverwrittenError
@@ -126,15 +124,21 @@ def _layout(replay: Replay) -> dict[str, Any]:
     }
 
 
-def write(segment: Segment, folder: Path, guard: Callable[[], None] | None = None) -> SegmentFile:
+def write(
+    segment: Segment, folder: Path, guard: Callable[[], None] | None = None, rest: Callable[[], None] | None = None
+) -> SegmentFile:
     """`folder` holds the segment's file, whole and on disk, or nothing of it; for a background thread.
 
-    `guard` is called right before the file appears. Raises OverwrittenError where training was faster, OSError where
-    the disk is full.
+    `guard` is called right before the file appears, `rest` after each millisecond or so of work. Raises
+    OverwrittenError where training was faster, OSError where the disk is full.
     """
     starts = range(segment.first, segment.stop, BLOCK_ENTRIES)
-    metadata = zlib.compress(b"".join(array.tobytes() for array in segment.metadata), level=1)
-    blocks = [_pack(segment.frame_bytes(start, min(start + BLOCK_ENTRIES, segment.stop))) for start in starts]
+    metadata = zlib_ng.compress(b"".join(array.tobytes() for array in segment.metadata), level=1)
+    blocks = []
+    for start in starts:
+        blocks.append(_pack(segment.frame_bytes(start, min(start + BLOCK_ENTRIES, segment.stop))))
+        if rest is not None:
+            rest()
     header = {
         "format": FORMAT,
         **segment.layout,
@@ -153,15 +157,16 @@ def write(segment: Segment, folder: Path, guard: Callable[[], None] | None = Non
 def _pack(frames: NDArray[np.uint8]) -> bytes:
     changes = frames.copy()
     changes[1:] ^= frames[:-1]
-    deflate = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
+    deflate = zlib_ng.compressobj(level=1, strategy=zlib_ng.Z_RLE)
     return deflate.compress(changes.data) + deflate.flush()
 
 
-def _unpack(block: bytes, entries: int) -> NDArray[np.uint8]:
-    frames = np.frombuffer(bytearray(zlib.decompress(block)), np.uint8).reshape(entries, -1)
-    for before, frame in itertools.pairwise(frames):  # 4 times as fast as bitwise_xor.accumulate
-        np.bitwise_xor(before, frame, out=frame)
-    return frames
+def _unpack(block: bytes | memoryview, frames: NDArray[np.uint8]) -> None:
+    """`frames`, [entries, bytes of a frame], are those of `block`."""
+    changes = np.frombuffer(zlib_ng.decompress(block, bufsize=frames.nbytes), np.uint8).reshape(frames.shape)
+    frames[0] = changes[0]
+    for before, change, frame in zip(frames, changes[1:], frames[1:], strict=False):  # faster than xor.accumulate
+        np.bitwise_xor(before, change, out=frame)
 
 
 def needed(files: Sequence[SegmentFile], oldest: int) -> list[SegmentFile]:
@@ -203,21 +208,30 @@ def _read(path: Path, file: SegmentFile) -> bytes:
 
 
 def _load_file(replay: Replay, content: bytes, path: Path, oldest: int) -> None:
-    head, body = content.split(b"\n", 1)
-    header = json.loads(head)
+    start = content.index(b"\n") + 1
+    header, body = json.loads(content[:start]), memoryview(content)[start:]
     for key, expected in {"format": FORMAT, **_layout(replay)}.items():
         if header[key] != expected:
             raise ValueError(f"replay segment {path} has {key} {header[key]}, expected {expected}")
     end = header["metadata_bytes"]
-    _load_metadata(replay, zlib.decompress(body[:end]), header["metadata_first"], header["stop"], oldest)
+    _load_metadata(replay, zlib_ng.decompress(body[:end]), header["metadata_first"], header["stop"], oldest)
     first = header["first"]
     for size in header["block_bytes"]:
         entries = np.arange(first, min(first + header["block_entries"], header["stop"]))
         if entries[-1] >= oldest:
-            stored = entries >= oldest
-            frames = _unpack(body[end : end + size], len(entries))[stored].view(replay.frames.dtype)
-            replay.frames[entries[stored] % replay.config.capacity] = frames.reshape(-1, *replay.frames.shape[1:])
+            _load_block(replay, body[end : end + size], entries, oldest)
         first, end = first + len(entries), end + size
+
+
+def _load_block(replay: Replay, block: memoryview, entries: NDArray[np.int64], oldest: int) -> None:
+    ring = replay.frames.reshape(len(replay.frames), -1).view(np.uint8)
+    slot = entries[0] % replay.config.capacity
+    if entries[0] >= oldest and slot + len(entries) <= len(ring):
+        _unpack(block, ring[slot : slot + len(entries)])
+        return
+    frames, stored = np.empty((len(entries), ring.shape[1]), np.uint8), entries >= oldest
+    _unpack(block, frames)
+    ring[entries[stored] % replay.config.capacity] = frames[stored]
 
 
 def _load_metadata(replay: Replay, content: bytes, first: int, stop: int, oldest: int) -> None:

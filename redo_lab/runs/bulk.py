@@ -22,11 +22,11 @@ class PartFile(NamedTuple):
 class Snapshot(Protocol):
     """Bulk state as it was at one moment, while the study goes on."""
 
-    def write(self, folder: Path, guard: Callable[[], None]) -> Sequence[PartFile]:
+    def write(self, folder: Path, guard: Callable[[], None], rest: Callable[[], None]) -> Sequence[PartFile]:
         """All files that the moment needs, those of earlier checkpoints included; the new ones are in `folder`, synced.
 
-        For a background thread. `guard` is called right before a file appears. Raises OverwrittenError where the study
-        was faster.
+        For a background thread. `guard` is called right before a file appears, `rest` after each short piece of work.
+        Raises OverwrittenError where the study was faster.
         """
 
 

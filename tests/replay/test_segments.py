@@ -9,6 +9,7 @@ import queue
 import tempfile
 import threading
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -345,6 +346,25 @@ def test_a_full_disk_leaves_no_part_of_a_segment(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="No space left"):
         write(segment, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [file.name for file in saver.files]
+
+
+@pytest.mark.parametrize("reader", ["zlib-ng", "zlib"])
+def test_the_files_are_those_of_zlib_as_earlier_versions_wrote_and_read_them(monkeypatch, tmp_path, reader):
+    with monkeypatch.context() as patch:
+        if reader == "zlib-ng":
+            patch.setattr(replay_segments, "zlib_ng", zlib)
+        saver = filled(tmp_path)
+    if reader == "zlib":
+        monkeypatch.setattr(replay_segments, "zlib_ng", zlib)
+    assert_same_arrays(saver.replay, saver.restored())
+
+
+def test_the_writer_may_rest_after_each_block(monkeypatch, tmp_path):
+    monkeypatch.setattr(replay_segments, "BLOCK_ENTRIES", 4)
+    saver, rests = filled(tmp_path), []
+    (segment,) = capture(saver.replay, 3)
+    write(segment, tmp_path, rest=lambda: rests.append(1))
+    assert len(rests) == (segment.stop - segment.first + 3) // 4 == 3
 
 
 def test_real_atari_frames_take_at_most_a_thirtieth_on_disk(tmp_path):
