@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper paper-table results results-draw check cover format golden lock bench bench-checkpoint bench-analysis coverage learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper paper-table results results-draw check cover format golden lock bench bench-checkpoint bench-analysis profile coverage learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -87,9 +87,12 @@ lock: ## renew requirements.lock from the newest versions that setup.cfg admits
 	  .lock-venv/bin/pip freeze --all | grep -v '^redo\|^pip=' | sed 's/+cpu//'; } > requirements.lock
 	rm -rf .lock-venv
 
-bench: $(STAMP) ## training speed against Stable-Baselines3, interleaved
+bench: $(STAMP) ## training speed against Stable-Baselines3, share of the matmul peak, cost of features; on a quiet machine
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[bench]'
-	$(BIN)/python scripts/bench_loop.py
+	$(BIN)/python -m scripts.bench_loop
+
+profile: $(STAMP) ## where a training step's time goes, for each agent and replay ratio of the benchmark
+	$(BIN)/python -m scripts.profile_step
 
 bench-checkpoint: $(STAMP) ## what checkpoints cost, save and restore with a replay of 1M Atari frames; 8 GB of memory, minutes
 	$(BIN)/python scripts/bench_checkpoint.py

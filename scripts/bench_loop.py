@@ -1,9 +1,7 @@
-"""Training speed of our loop against Stable-Baselines3's DQN: whole loops on Atari, interleaved, medians and ratios.
+"""Training speed: whole loops against Stable-Baselines3's, interleaved; how near an update comes to the matmul peak;
+what features cost; two runs side by side against one. A ratio is printed only if the machine was quiet.
 
-Both: Breakout with sticky actions, the unpadded Nature network, batch 32, ε 0.01, updates every 4 agent steps, the same
-number of torch threads, a warm replay. Neither evaluates, logs or checkpoints while it is timed.
-
-    python scripts/bench_loop.py [--rounds 3] [--threads N] [--ratios 0.25 1]
+    python -m scripts.bench_loop [--rounds 3] [--threads N] [--only WORKLOAD …]
 """
 
 from __future__ import annotations
@@ -14,136 +12,110 @@ import os
 import statistics
 import subprocess
 import sys
-import time
-from pathlib import Path
+from collections.abc import Sequence
 
-WARMUP_ENV_STEPS = 1000
-TIMED_ENV_STEPS = {0.25: 2000, 1.0: 600}
-CODES = ("redo_lab", "stable_baselines3")
+from scripts.bench_legs import WORKLOADS, Timing
+from scripts.machine import QUIET, Stretch
+
+OURS, PEER, FEATURES = "redo_lab", "stable_baselines3", "features"
+FEATURED = "dqn_atari_rr1"
+"""The workload that is also run as `redo-lab train` does it, and twice side by side."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--ratios", type=float, nargs="+", default=[0.25, 1.0], choices=list(TIMED_ENV_STEPS))
-    parser.add_argument("--leg", choices=CODES, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS), metavar="WORKLOAD")
     arguments = parser.parse_args()
-    if arguments.leg:
-        rate = {"redo_lab": ours, "stable_baselines3": theirs}[arguments.leg](arguments.ratios[0], arguments.threads)
-        print(json.dumps(rate))
-        return 0
-    for ratio in arguments.ratios:
-        compare(ratio, arguments.rounds, arguments.threads)
+    medians = {}
+    for name in arguments.only:
+        medians[name] = compare(name, arguments.rounds, arguments.threads)
+    if {"drq_atari_rr1", "dqn_atari_rr1"} <= medians.keys():
+        share = medians["drq_atari_rr1"] / medians["dqn_atari_rr1"]
+        print(f"DrQ(ε) makes {share:.2f} times the updates a second of DQN at replay ratio 1")
+    if FEATURED in arguments.only:
+        side_by_side(arguments.rounds, arguments.threads)
     return 0
 
 
-def compare(ratio: float, rounds: int, threads: int) -> None:
-    """Prints the medians of both codes at one replay ratio and their ratio, round by round."""
-    rates: dict[str, list[float]] = {code: [] for code in CODES}
+def compare(name: str, rounds: int, threads: int) -> float:
+    """Prints the medians of all codes of one workload and their ratios, round by round; our median of updates/s."""
+    codes = [OURS, *([PEER] if WORKLOADS[name].peer else []), *([FEATURES] if name == FEATURED else [])]
+    timings: dict[str, list[Timing]] = {code: [] for code in codes}
+    stretch = Stretch.begin()
     for _ in range(rounds):
-        for code in CODES:
-            words = [sys.executable, __file__, "--leg", code, "--ratios", str(ratio), "--threads", str(threads)]
-            done = subprocess.run(words, capture_output=True, text=True, check=True)
-            rates[code].append(json.loads(done.stdout.splitlines()[-1]))
-    print(f"replay ratio {ratio:g}, {threads} torch thread(s), {rounds} interleaved rounds")
-    for code, each in rates.items():
-        steps = statistics.median(each)
-        spread = f"{min(each):.1f} – {max(each):.1f}"
-        print(f"  {code:<18} {steps:7.1f} agent steps/s ({spread})  {steps * ratio:7.1f} updates/s")
-    ratios = [a / b for a, b in zip(rates["redo_lab"], rates["stable_baselines3"], strict=True)]
-    print(
-        f"  ratio redo_lab / stable_baselines3: {statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})"
-    )
+        for code in codes:
+            timings[code] += legs([(name, code, threads)])
+    others = stretch.others()
+    print(f"{name}: {threads} torch thread(s), {rounds} interleaved rounds")
+    for code, each in timings.items():
+        print(f"  {code:<18} {spread([t.env_steps_per_s for t in each]):>24} agent steps/s")
+        if code != FEATURES:
+            by_cpu = spread([t.updates_per_s / t.cpu for t in each])
+            print(f"  {'':<18} {by_cpu:>24} updates a processor second")
+    _print_alone(timings[OURS])
+    for code in codes[1:]:
+        rates = [(a.env_steps_per_s, b.env_steps_per_s) for a, b in zip(timings[OURS], timings[code], strict=True)]
+        _print_ratio(f"{OURS} / {code}", [ours / other for ours, other in rates], others)
+    return statistics.median(t.updates_per_s for t in timings[OURS])
 
 
-def ours(ratio: float, threads: int) -> float:
-    """Agent steps a second of our loop after warm-up."""
-    import torch
-    from hydra import compose, initialize_config_dir
+def side_by_side(rounds: int, threads: int) -> None:
+    """Prints what `threads` single-thread runs at once make together, against one run with that many threads."""
+    ratios = []
+    stretch = Stretch.begin()
+    for _ in range(rounds):
+        (one,) = legs([(FEATURED, OURS, threads)])
+        several = legs([(FEATURED, OURS, 1)] * threads)
+        ratios.append(sum(timing.updates_per_s for timing in several) / one.updates_per_s)
+    print(f"{FEATURED}: {threads} runs of one thread, side by side")
+    _print_ratio(f"their updates/s together / one run of {threads} threads", ratios, stretch.others())
 
-    from redo_lab.attempt.execute import set_up_torch
-    from redo_lab.attempt.metrics_log import MetricsLog
-    from redo_lab.commands.train import CONF
-    from redo_lab.config import resolve
-    from redo_lab.plan import CheckedRun
-    from redo_lab.scaling import register_resolvers
-    from redo_lab.seeding import Seeds
 
-    timed = TIMED_ENV_STEPS[ratio]
-    register_resolvers()
-    overrides = [
-        f"training.replay_ratio={ratio}",
-        "env=atari/breakout",
-        "network.padding=valid",
-        "probe=none",
-        "logger=none",
-        "replay.capacity=50000",
-        "training.iterations=1",
-        f"training.iteration_env_steps={WARMUP_ENV_STEPS + timed}",
-        f"agent.warmup_env_steps={WARMUP_ENV_STEPS}",
-        "agent.epsilon.decay_env_steps=1",
-        f"threads={threads}",
+def legs(words: Sequence[tuple[str, str, int]]) -> list[Timing]:
+    """Those (workload, code, threads), all at once, each in a process of its own."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "scripts.bench_legs", name, code, "--threads", str(threads)],
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, code, threads in words
     ]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        checked = CheckedRun.of(resolve(compose("config", overrides=overrides)))
-    set_up_torch(checked.config.threads)
-    marks: list[float] = []
-    study = checked.study.start(Seeds(0), torch.device("cpu"), MetricsLog([]))
-    for _ in study.steps():
-        if study.progress().done in (WARMUP_ENV_STEPS, WARMUP_ENV_STEPS + timed - 1):
-            marks.append(time.perf_counter())
-            if len(marks) == 2:
-                break
-    start, end = marks
-    return (timed - 1) / (end - start)
+    timings = []
+    for process in processes:
+        output, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(map(str, process.args))}\n{errors}")
+        timings.append(Timing(**json.loads(output.splitlines()[-1])))
+    return timings
 
 
-def theirs(ratio: float, threads: int) -> float:
-    """The same of Stable-Baselines3's DQN, set up the same."""
-    import ale_py
-    import gymnasium
-    import torch
-    from stable_baselines3 import DQN
-    from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.env_util import make_atari_env
-    from stable_baselines3.common.vec_env import VecFrameStack
+def spread(values: Sequence[float]) -> str:
+    """The median, and the least and the most."""
+    return f"{statistics.median(values):.1f} ({min(values):.1f} – {max(values):.1f})"
 
-    gymnasium.register_envs(ale_py)
-    torch.set_num_threads(threads)
-    timed = TIMED_ENV_STEPS[ratio]
 
-    class Timer(BaseCallback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.marks: list[float] = []
-
-        def _on_step(self) -> bool:
-            if self.num_timesteps in (WARMUP_ENV_STEPS, WARMUP_ENV_STEPS + timed - 1):
-                self.marks.append(time.perf_counter())
-            return len(self.marks) < 2
-
-    wrappers = {"noop_max": 0, "terminal_on_life_loss": False, "action_repeat_probability": 0.25}
-    env = VecFrameStack(make_atari_env("BreakoutNoFrameskip-v4", wrapper_kwargs=wrappers), n_stack=4)
-    model = DQN(
-        "CnnPolicy",
-        env,
-        learning_rate=6.25e-5,
-        buffer_size=50_000,
-        learning_starts=WARMUP_ENV_STEPS,
-        batch_size=32,
-        train_freq=4,
-        gradient_steps=round(4 * ratio),
-        target_update_interval=round(2000 / ratio),
-        exploration_fraction=1e-6,
-        exploration_final_eps=0.01,
-        device="cpu",
+def _print_alone(timings: Sequence[Timing]) -> None:
+    milliseconds = statistics.median(t.alone_ms or 0.0 for t in timings)
+    shares = [(t.gflop or 0.0) / (t.alone_ms or 1.0) * 1e3 / (t.peak_gflops or 1.0) for t in timings]
+    peak = statistics.median(t.peak_gflops or 0.0 for t in timings)
+    share = f"{statistics.median(shares):.0%} ({min(shares):.0%} – {max(shares):.0%})"
+    print(
+        f"  an update alone: {milliseconds:.2f} ms, {timings[0].gflop:.2f} GFLOP: "
+        f"{share} of the matmul peak of {peak:.0f} GFLOP/s"
     )
-    timer = Timer()
-    model.learn(WARMUP_ENV_STEPS + timed + 100, callback=timer)
-    return (timed - 1) / (timer.marks[1] - timer.marks[0])
+
+
+def _print_ratio(what: str, ratios: Sequence[float], others: float) -> None:
+    if others > QUIET:
+        print(f"  {what}: not told, as other processes took {others:.0%} of the processors (at most {QUIET:.0%})")
+    else:
+        print(f"  {what}: {statistics.median(ratios):.2f} ({min(ratios):.2f} – {max(ratios):.2f})")
 
 
 if __name__ == "__main__":
-    os.chdir(Path(__file__).parent.parent)
     raise SystemExit(main())

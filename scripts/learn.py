@@ -159,8 +159,7 @@ def _peer(study: ScoreTable, seed: int) -> Returns:
     result = FOLDER / study.name / f"sb3-s{seed}-{study.env_steps}.json"
     if not result.exists():
         result.parent.mkdir(exist_ok=True)
-        script = Path(__file__).with_name("peer_sb3.py")
-        words = [sys.executable, str(script), study.peer, str(result), *_overrides(study, seed)]
+        words = [sys.executable, "-m", "scripts.peer_sb3", study.peer, str(result), *_overrides(study, seed)]
         done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)}\n{done.stderr}")

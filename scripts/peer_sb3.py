@@ -1,11 +1,12 @@
 """Stable-Baselines3's DQN or SAC on our environments, set from our own config: the peer of scripts/learn.py.
 
-python scripts/peer_sb3.py dqn|sac RESULT.json OVERRIDES…
+python -m scripts.peer_sb3 dqn|sac RESULT.json OVERRIDES…
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,17 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
 from stable_baselines3 import DQN, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from redo_lab.commands.train import CONF, quoted
-from redo_lab.config import build, resolve, run_config
-from redo_lab.options import groups
+from redo_lab.config import build, run_config
 from redo_lab.runs.atomic import write_json
-from redo_lab.scaling import register_resolvers
 from redo_lab.seeding import Seeds
 from redo_lab.studies.online import TrainingConfig
 from redo_lab.types import Discrete
+from scripts.composing import composed, hydra_open
 
 
 @dataclass(frozen=True)
@@ -152,15 +150,18 @@ def make(kind: str, config: Settings) -> DQN | SAC:
     )
 
 
-def main(kind: str, result: str, *overrides: str) -> int:
-    register_resolvers()
-    torch.set_num_threads(1)
-    words = [quoted(word, groups()) for word in overrides]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        plain = resolve(compose("config", overrides=words))
+def settings(words: Sequence[str]) -> Settings:
+    """Those of `redo-lab train words`."""
+    with hydra_open():
+        plain = composed(words).plain
     _, study = run_config(plain)
     nodes = {name: plain[name] for name in ("env", "network", "agent", "replay", "evaluation")}
-    config = Settings(plain["seed"], study.training, **nodes)
+    return Settings(plain["seed"], study.training, **nodes)
+
+
+def main(kind: str, result: str, *overrides: str) -> int:
+    torch.set_num_threads(1)
+    config = settings(overrides)
     evaluations = Evaluations(config)
     make(kind, config).learn(config.training.env_steps, callback=evaluations)
     write_json(Path(result), {"evaluation": evaluations.returns, "training": evaluations.games})
