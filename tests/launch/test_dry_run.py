@@ -141,6 +141,15 @@ def test_a_job_that_cannot_work_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_every_launcher_gives_a_key_to_the_jobs_that_have_its_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["-m", f"hydra/launcher={launcher}", "recycler=none,redo", "recyclers.redo.threshold=0.1,0.2"]
+    assert "3 runs: 3 new\n" in described(capsys, tmp_path, *words)
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
