@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redo_lab.analysis.schemes import METRICS
-from redo_lab.analysis.selection import add_selection, guarded, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import add_selection, folder_of, guarded, resampling_of, scores_of, table_of
 from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add_selection(command_line, runs="*")
     command_line.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="where the files go (default: the first RUNS)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: the first RUNS; with --from a folder below runs/)",
     )
     command_line.add_argument(
         "--metric", nargs="+", choices=METRICS, default=METRICS, help="columns of the table (default: all)"
@@ -48,7 +52,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     score_table = scores_of(arguments, table)
     resampling = resampling_of(arguments)
     summary = summary_of(score_table, table, arguments.metric, resampling)
-    output = arguments.output or (arguments.runs[0] if arguments.runs and arguments.runs[0].is_dir() else Path())
+    output = arguments.output or folder_of(arguments)
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
     source = Source(score_table, table, resampling)
@@ -57,7 +61,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         if isinstance(drawing, str):
             print(printable(f"not drawn: {name}: {drawing}"))
         else:
-            files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])[:1]
+            files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])
     _print(summary, files)
 
 
@@ -72,5 +76,5 @@ def _print(summary: Summary, files: list[Path]) -> None:
     lines += [f"warning: {warning}" for warning in summary.score_table.warnings()]
     label = summary.score_table.label
     lines.append(f"score of a run: mean of the last 10 % of its evaluations (at least one), as {label}")
-    lines.append("written: " + ", ".join(map(str, files)))
+    lines.append(f"written to {files[0].parent}: {', '.join(file.name for file in files)}")
     print(printable("\n".join(lines)))
