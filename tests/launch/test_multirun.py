@@ -102,7 +102,7 @@ def test_finished_runs_are_skipped_and_counted(
 def test_a_sweep_says_first_how_many_runs_are_due_and_how_long_they_take(
     tmp_path: Path, started: Started, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ask(tmp_path, "seed=0,1") == 0
+    assert ask(tmp_path, "seed=0,1", "network.width=1.5") == 0
     line = "2 runs to do; how long that takes is not known yet: none like them has been measured"
     assert line in capsys.readouterr().err.splitlines()
     for directory in runs_below(tmp_path):
@@ -110,13 +110,14 @@ def test_a_sweep_says_first_how_many_runs_are_due_and_how_long_they_take(
         assert finished is not None
         finished.rate_per_s, finished.updates, finished.device = 0.1, 5, "cpu"
         status.write(directory, finished)
-    assert ask(tmp_path, "seed=0,1,2,3,4", "hydra.launcher.runs_at_once=2", "recycler=none,redo") == 0
+    wide = ["network.width=1.5", "hydra.launcher.runs_at_once=2"]
+    assert ask(tmp_path, "seed=0,1,2,3,4", "recycler=none,redo", *wide) == 0
     hours = 3 * planned(*COMMON[1:]).study.total / 0.1 / 3600
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"8 runs to do: about {hours:.2g} h in all, 2 at once, {hours / 2:.2g} h or more, by the median rate of 2 runs "
         "like these (cpu); 5 of them left out, like none that was measured"
     )
-    assert ask(tmp_path, "seed=0,1") == 0
+    assert ask(tmp_path, "seed=0,1", "network.width=1.5") == 0
     assert capsys.readouterr().err == ""
 
 
