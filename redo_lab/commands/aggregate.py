@@ -43,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
+    from redo_lab.analysis.dormant import dormancy_lines
     from redo_lab.analysis.figures.automatic import drawings
     from redo_lab.analysis.figures.base import Source, caption, save
     from redo_lab.analysis.recipes import of_aggregate
@@ -62,17 +63,17 @@ def _aggregate(arguments: argparse.Namespace) -> None:
             print(printable(f"not drawn: {name}: {drawing}"))
         else:
             files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])
-    _print(summary, files)
+    _print(summary, dormancy_lines(score_table, table, resampling), files)
 
 
-def _print(summary: Summary, files: list[Path]) -> None:
+def _print(summary: Summary, dormancy: list[str], files: list[Path]) -> None:
     from rich.console import Console
 
     from redo_lab.analysis.summary import as_table
 
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
     console.print(as_table(summary, narrow=console.width < NARROW_COLUMNS))
-    lines = [f"left out: {cell}" for cell in summary.score_table.left_out]
+    lines = [*dormancy, *(f"left out: {cell}" for cell in summary.score_table.left_out)]
     lines += [f"warning: {warning}" for warning in summary.score_table.warnings()]
     label = summary.score_table.label
     lines.append(f"score of a run: mean of the last 10 % of its evaluations (at least one), as {label}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,13 @@ def test_a_study_becomes_a_table_a_csv_and_two_figures(tmp_path: Path, capsys: p
     assert (float(none["dormant_percent"]), none["dormant_threshold"]) == (pytest.approx(15.0), "0.1")
     assert float(redo["dormant_percent"]) == pytest.approx(25.0)
     assert "1.500 [" in out
+    lines = out.splitlines()
+    at = lines.index("dormant neurons when training ends (τ = 0.1), mean of runs, 95% intervals:")
+    # Two runs 10 % apart in each of two games: ± 4.3 · √(50 / 4), ten times the scores' above.
+    found = [re.fullmatch(r"  (\w+)  ([\d.]+) % \[([\d.]+), ([\d.]+)\]", line) for line in lines[at + 1 : at + 3]]
+    numbers = {one[1]: [float(one[2]), float(one[3]), float(one[4])] for one in found if one}
+    assert numbers["none"] == pytest.approx([15.0, 0.0, 30.2], abs=1.5)
+    assert numbers["redo"] == pytest.approx([25.0, 9.8, 40.2], abs=1.5)
     assert "15.0" in out
 
 
