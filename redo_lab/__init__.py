@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from redo_lab.library.run import load_run
     from redo_lab.neurons.declare import declare
 
+__version__ = "0.1.0"
+
 __all__ = ["declare", "dormancy", "load_agent", "load_run", "recycle"]
 
 _HOMES = {

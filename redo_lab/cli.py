@@ -39,8 +39,8 @@ usage: redo-lab [--conf FOLDER] <verb> [arguments]
 --conf: a folder of your own with config groups, sweeps/ and figures/, for your
 package; the variable REDO_LAB_CONF=FOLDER[:FOLDER …] says the same everywhere.
 
-`redo-lab <verb> --help` explains one.
-Tab completion: eval "$(redo-lab -sc install=bash)"
+`redo-lab <verb> --help` explains one; `redo-lab --version` says which version this is.
+Tab completion of verbs, options, runs, sweeps and keys: eval "$(redo-lab -sc install=bash)"
 """
 
 
@@ -64,13 +64,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         width = max(map(len, VERBS)) + 2
         print(HELP.format(verbs="\n".join(f"  {verb:<{width}}{text}" for verb, (_, text) in VERBS.items())))
         return 0
+    if words[0] in ("-V", "--version", "version"):
+        from redo_lab import __version__
+
+        print(f"redo-lab {__version__}")
+        return 0
     verb, *rest = words
     if verb not in VERBS:
         from redo_lab.config import nearest
 
         print(f"redo-lab: no verb '{verb}': {nearest(verb, VERBS)}", file=sys.stderr)
         return 2
-    code: int = importlib.import_module(VERBS[verb][0]).main(rest)
+    try:
+        code: int = importlib.import_module(VERBS[verb][0]).main(rest)
+    except KeyboardInterrupt:
+        print(f"redo-lab {verb}: stopped by Ctrl-C", file=sys.stderr)
+        return 130
     return code
 
 

@@ -1,4 +1,4 @@
-"""Seconds of one core that a step and an update of each kind of run in the paper take: scripts/paper_rates.json.
+"""Seconds of one core that a step and an update of each kind of run in the paper take: redo_lab/launch/rates.json.
 
 python -m scripts.paper_rates [KIND …]   measures all kinds, or those named; half an hour
 
@@ -19,6 +19,8 @@ from pathlib import Path
 import torch
 
 from redo_lab.config import ConfigError
+from redo_lab.launch.rates import FILE
+from redo_lab.paths import shipped
 from redo_lab.plan import CheckedRun
 from redo_lab.protocols import Journal, Study
 from redo_lab.runs.atomic import write_text
@@ -27,14 +29,21 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.loop import Loop
 from redo_lab.types import Counters
 from scripts.composing import composed, hydra_open
-from scripts.paper_runs import IDS, Composition, Runs
+from scripts.paper_runs import IDS, Composition, Runs, composition
 
-FILE = Path(__file__).with_suffix(".json")
 WARMUP_STEPS = 400
 MEASURED_UPDATES = 60
 CHOICES = 100
 STAND_INS = {"data=cifar10": "data=digits"}
 """Images of the same size that need no download."""
+OTHERS = (
+    ["env=minatar/breakout"],
+    ["env=classic/cartpole"],
+    ["env=minatar/breakout", "agent=dqn_nstep3"],
+    ["agent=sac_upstream", "env=mujoco/ant"],
+    ["study=supervised"],
+)
+"""Kinds that are in no figure of the paper."""
 MOST_SECONDS = 60.0
 """Of CPU time for one kind, at least two updates."""
 ALONE = ["recycler=none", "regulariser=none", "probe=none", "training.log_period_updates=1000000"]
@@ -63,11 +72,13 @@ class Silent(Journal):
 def main() -> int:
     """Measures and writes FILE after each kind."""
     torch.set_num_threads(1)
+    with hydra_open():
+        kinds = {one.kind: one for one in (composition(words) for words in OTHERS)}
     runs = Runs()
-    for name in IDS:
-        if (FILE.parent.parent / "sweeps" / f"{name}.yaml").exists():
+    for name in IDS if not set(sys.argv[1:]) <= set(kinds) or not sys.argv[1:] else ():
+        if (shipped("sweeps") / f"{name}.yaml").exists():
             runs.of(name)
-    kinds = {one.kind: one for one in reversed(runs.compositions.values())}
+    kinds |= {one.kind: one for one in reversed(runs.compositions.values())}
     named = sys.argv[1:] or sorted(kinds)
     for kind in named:
         try:

@@ -7,9 +7,10 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hydra_plugins.redo_lab_sweeper.grid import values
+from redo_lab.launch.rates import kind_of
 from redo_lab.launch.sweep_file import SweepFile, key_of
 from redo_lab.paths import shipped
 from redo_lab.plan import CheckedRun
@@ -67,7 +68,7 @@ class Runs:
         suite, _, game = given.get("env", "").partition("/")
         key = (suite, *sorted(word for word in job if key_of(word) not in ("seed", "env", "experiment", "root")))
         if key not in self.compositions:
-            self.compositions[key] = _composition([word for word in job if key_of(word) != "experiment"])
+            self.compositions[key] = composition([word for word in job if key_of(word) != "experiment"])
         of = self.compositions[key]
         place = (given.get("experiment", "default"), game, given.get("seed", "0"), of.digest)
         return Run(" ".join(place), of.kind, of.total, of.unit, of.updates)
@@ -95,18 +96,12 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + " …" * (len(names) > MOST_NAMED)
 
 
-def _composition(words: Sequence[str]) -> Composition:
+def composition(words: Sequence[str]) -> Composition:
+    """Of the run that `words` ask for, while Hydra is open."""
     _, plain, choices = composed(words)
     study = CheckedRun.of(plain).study
     counted = relevant(plain) | {"seed": None, "env": {**plain.get("env", {}), "game": None}}
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
     updates = study.planned_updates(plain)
-    return Composition(digest, _kind(plain, choices), study.total, study.unit, updates, tuple(words))
-
-
-def _kind(plain: Mapping[str, Any], choices: Mapping[str, str]) -> str:
-    """Study, agent, network, width and suite or data: `online dqn nature ×2 atari`."""
-    width = plain.get("network", {}).get("width", 1)
-    groups = {group: str(choices.get(group) or "").partition("/")[0] for group in ("agent", "network", "env", "data")}
-    words = [choices["study"], groups["agent"], groups["network"], "" if width == 1 else f"×{width:g}"]
-    return " ".join(word for word in (*words, groups["env"], groups["data"]) if word)
+    kind = kind_of(choices["study"], study.axes(choices), plain)
+    return Composition(digest, kind, study.total, study.unit, updates, tuple(words))

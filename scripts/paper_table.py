@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from redo_lab.launch.rates import FILE as RATES
 from redo_lab.paths import shipped
 from redo_lab.runs.atomic import write_text
 from scripts.paper_runs import IDS, Run, Runs, sharing
@@ -17,7 +18,6 @@ from scripts.paper_runs import IDS, Run, Runs, sharing
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "paper.md"
 RESULTS = ROOT / "docs" / "results"
-RATES = Path(__file__).with_name("paper_rates.json")
 NO_PICTURE = "not yet"
 HEAD = """# Every figure and table of the paper
 
@@ -44,7 +44,8 @@ COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "GPU
 
 def page(runs: Mapping[str, Sequence[Run]]) -> str:
     """The whole page; ids without a sweep have an empty list of runs."""
-    rates = json.loads(RATES.read_text(encoding="utf-8"))
+    kinds = {run.kind for of in runs.values() for run in of}
+    rates = {kind: rate for kind, rate in json.loads(RATES.read_text(encoding="utf-8")).items() if kind in kinds}
     shared = sharing({name: of for name, of in runs.items() if of})
     rows = [row(name, runs[name], shared.get(name, ""), rates) for name in runs]
     table = [COLUMNS, ["---"] * len(COLUMNS), *rows]

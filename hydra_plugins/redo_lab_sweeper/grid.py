@@ -5,6 +5,7 @@ Unlike Hydra's own it composes no job itself: our launchers compose and check ev
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.redo_lab_launchers.checking import CheckingLauncher
 
@@ -40,10 +41,31 @@ class GridSweeper(Sweeper):
         jobs = described.jobs(arguments, self._values)
         if not jobs:
             raise ConfigError(f"{self.file}: no job is left")
+        jobs = self._applied(jobs)
         if not isinstance(self.jobs_launcher, CheckingLauncher) and self._is_dry(jobs[0]):
             self._describe(jobs)
             return
         self.jobs_launcher.launch(jobs, initial_job_idx=0)
+
+    def _applied(self, jobs: list[list[str]]) -> list[list[str]]:
+        """Each with the words that apply to it; ConfigError for a key that no job has."""
+        from redo_lab.commands.mistakes import MISTAKES, explain
+        from redo_lab.config import ConfigError
+        from redo_lab.sweeping.keys import applied
+
+        result = applied(jobs, self._ours)
+        for job in result.unknown.values():
+            try:
+                self._ours(job)
+            except MISTAKES as error:
+                raise ConfigError(explain(error, job)) from error
+        print("".join(f"{note}\n" for note in result.notes), end="", file=sys.stderr)
+        return result.jobs
+
+    def _ours(self, words: Sequence[str]) -> DictConfig:
+        """The config of a job, without Hydra's own."""
+        composed = self.context.config_loader.load_sweep_config(self.composed, list(words))
+        return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
     def _is_dry(self, job: list[str]) -> bool:
         return bool(self.context.config_loader.load_sweep_config(self.composed, job).dry_run)

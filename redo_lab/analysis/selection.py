@@ -92,6 +92,16 @@ def paths_of(arguments: argparse.Namespace) -> list[Path]:
     return [_below_root(path) for path in arguments.runs]
 
 
+def folder_of(arguments: argparse.Namespace, default: str | None = None) -> Path:
+    """Where files go without -o: the first RUNS; the project's name or `default` below the runs' root without RUNS."""
+    if arguments.runs:
+        return paths_of(arguments)[0]
+    if arguments.source is not None:
+        project: str = arguments.source.rpartition(":")[2].rstrip("/").rpartition("/")[2]
+        return ROOT / project
+    return ROOT / default if default else paths_of(arguments)[0]
+
+
 def narrowed(table: Table, condition: str | None, *, absent: bool = False) -> Table:
     """The runs for which `condition` holds, all runs without a condition; ValueError if it holds for none.
 

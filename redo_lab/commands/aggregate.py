@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redo_lab.analysis.schemes import METRICS
-from redo_lab.analysis.selection import add_selection, guarded, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import add_selection, folder_of, guarded, resampling_of, scores_of, table_of
 from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add_selection(command_line, runs="*")
     command_line.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="where the files go (default: the first RUNS)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: the first RUNS; with --from a folder below runs/)",
     )
     command_line.add_argument(
         "--metric", nargs="+", choices=METRICS, default=METRICS, help="columns of the table (default: all)"
@@ -39,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _aggregate(arguments: argparse.Namespace) -> None:
+    from redo_lab.analysis.dormant import dormancy_lines
     from redo_lab.analysis.figures.automatic import drawings
     from redo_lab.analysis.figures.base import Source, caption, save
     from redo_lab.analysis.recipes import of_aggregate
@@ -48,7 +53,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     score_table = scores_of(arguments, table)
     resampling = resampling_of(arguments)
     summary = summary_of(score_table, table, arguments.metric, resampling)
-    output = arguments.output or (arguments.runs[0] if arguments.runs and arguments.runs[0].is_dir() else Path())
+    output = arguments.output or folder_of(arguments)
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
     source = Source(score_table, table, resampling)
@@ -57,20 +62,20 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         if isinstance(drawing, str):
             print(printable(f"not drawn: {name}: {drawing}"))
         else:
-            files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])[:1]
-    _print(summary, files)
+            files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])
+    _print(summary, dormancy_lines(score_table, table, resampling), files)
 
 
-def _print(summary: Summary, files: list[Path]) -> None:
+def _print(summary: Summary, dormancy: list[str], files: list[Path]) -> None:
     from rich.console import Console
 
     from redo_lab.analysis.summary import as_table
 
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
     console.print(as_table(summary, narrow=console.width < NARROW_COLUMNS))
-    lines = [f"left out: {cell}" for cell in summary.score_table.left_out]
+    lines = [*dormancy, *(f"left out: {cell}" for cell in summary.score_table.left_out)]
     lines += [f"warning: {warning}" for warning in summary.score_table.warnings()]
     label = summary.score_table.label
     lines.append(f"score of a run: mean of the last 10 % of its evaluations (at least one), as {label}")
-    lines.append("written: " + ", ".join(map(str, files)))
+    lines.append(f"written to {files[0].parent}: {', '.join(file.name for file in files)}")
     print(printable("\n".join(lines)))

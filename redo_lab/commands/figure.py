@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from redo_lab.analysis.recipes import described
-from redo_lab.analysis.selection import add_selection, guarded
+from redo_lab.analysis.selection import add_selection, folder_of, guarded
 from redo_lab.runs.reading import printable
 
 FORMATS = ("pdf", "svg", "png")
@@ -22,7 +22,11 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument("name", nargs="?", metavar="NAME", help="one of --list, or the path of a YAML file")
     add_selection(command_line, runs="*")
     command_line.add_argument(
-        "-o", "--output", type=Path, default=Path(), metavar="DIR", help="where the files go (default: .)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where the files go (default: the first RUNS; without RUNS runs/figures)",
     )
     command_line.add_argument("--format", nargs="+", choices=FORMATS, default=FORMATS, help="default: all three")
     command_line.add_argument("--bare", action="store_true", help="no caption inside the figure (it is in NAME.txt)")
@@ -56,7 +60,8 @@ def _figure(arguments: argparse.Namespace) -> None:
     drawing, sources = drawn(arguments)
     score_tables = [source.score_table for source in sources]
     name, text = Path(arguments.name).stem, of_all(score_tables, drawing.notes)
-    paths = save(drawing, text, arguments.output, name, arguments.format, bare=arguments.bare)
+    output = arguments.output or folder_of(arguments, "figures")
+    paths = save(drawing, text, output, name, arguments.format, bare=arguments.bare)
     for line in dict.fromkeys(line for table in score_tables for line in (*table.warnings(), *table.left_out)):
         print(printable(f"warning: {line}"), file=sys.stderr)
     print("written: " + ", ".join(map(str, paths)))

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redo_lab.analysis.selection import add_selection, guarded, paths_of, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import add_selection, folder_of, guarded, paths_of, resampling_of, scores_of, table_of
 
 if TYPE_CHECKING:
     from redo_lab.dashboards.aggregates import Target
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     )
     add_selection(command_line, runs="*")
     command_line.add_argument(
-        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE", help="report.html"
+        "-o", "--output", type=Path, metavar="FILE", help="default: report.html in the first RUNS"
     )
     command_line.add_argument("--title", help="default: the names of the experiments")
     command_line.add_argument(
@@ -57,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> None:
+    arguments.output = arguments.output or folder_of(arguments) / "report.html"
     if arguments.output.suffix != ".html":
         raise ValueError(f"-o {arguments.output}: must end with .html")
     if arguments.every <= 0:

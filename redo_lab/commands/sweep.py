@@ -31,10 +31,11 @@ def main(argv: Sequence[str]) -> int:
 
         print(f"redo-lab sweep: no sweep '{name}': {nearest(name, names())}", file=sys.stderr)
         return 2
-    from redo_lab.commands.train import main as train
+    from redo_lab.commands.again import with_way_on
+    from redo_lab.commands.train import compose
 
     # An `experiment=` of the user comes later and wins.
-    return train(["-m", f"hydra.sweeper.file='{path.resolve()}'", *words])
+    return with_way_on(compose(["-m", f"hydra.sweeper.file='{path.resolve()}'", *words]), "sweep", argv)
 
 
 def names() -> list[str]:

@@ -14,6 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from redo_lab.commands.again import with_way_on
 from redo_lab.commands.mistakes import MISTAKES, explain
 from redo_lab.config import ConfigError, resolve
 from redo_lab.options import groups
@@ -41,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if len(words) != 2:
             return _refuse(ConfigError("--directory needs the directory of a run, and nothing else"), [])
         return _execute(Path(words[1]))
+    return with_way_on(compose(words), "train", words)
+
+
+def compose(words: Sequence[str]) -> int:
+    """Runs what the overrides in `words` ask for; returns the exit code."""
     words = [quoted(word, groups()) for word in words]
     sys.argv = ["redo-lab train", *words]
     # Hydra then hands its errors on instead of printing them and leaving with code 1.

@@ -37,8 +37,11 @@ class Running:
 
     @property
     def rate_per_s(self) -> float | None:
-        """The run's pace; None while it says more of the start than of the run."""
-        return self.status.rate_per_s if self.status and self.done >= min(TELLING_STEPS, self.job.total / 20) else None
+        """The run's pace; None while it says more of the start, or of the warm-up, than of the run."""
+        at = self.status
+        if at is None or not at.updates or self.done < min(TELLING_STEPS, self.job.total / 20):
+            return None
+        return at.rate_per_s
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a sweep will cost, from what runs like its own have been measured to do."""
+"""What a sweep will cost, from what runs like its own have been measured to do, here or elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from redo_lab.launch.rates import Work, seconds_of
+from redo_lab.launch.rates import processors as rates_of
 from redo_lab.runs import about, status
 from redo_lab.runs.table import find_runs
 
@@ -17,12 +19,16 @@ Kind = tuple[object, ...]
 
 
 class Rest(NamedTuple):
-    """What is left of a run: so many `unit`s. same_pace: those of its axes that leave its pace as it is."""
+    """What is left of a run: so many `unit`s. same_pace: those of its axes that leave its pace as it is.
+
+    work: the same as rates.json counts it; None: unknown.
+    """
 
     left: int
     unit: str
     axes: Mapping[str, Any]
     same_pace: tuple[str, ...]
+    work: Work | None = None
 
 
 class Measured(NamedTuple):
@@ -36,9 +42,10 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of runs one after another. hours: of the `known` runs, those that some of the `measured` runs are like.
+    """Of runs one after another. hours: of the `known` runs, those that some of the `measured` runs are like, and of
+    the `estimated` ones, which rates.json has a rate for.
 
-    devices: what the measured runs ran on; unknown: the places in `runs` of those that are like none of them.
+    devices: what the measured runs ran on; unknown: the places in `runs` of those that are neither.
     """
 
     hours: float
@@ -46,19 +53,29 @@ class Cost:
     measured: int
     devices: tuple[str, ...]
     unknown: tuple[int, ...]
+    estimated: int = 0
+
+    @property
+    def priced(self) -> int:
+        """How many runs the hours are of."""
+        return self.known + self.estimated
 
     @property
     def source(self) -> str:
         """Where the hours come from."""
+        rates = f"the rates of one {rates_of()} core, without probes"
+        if not self.known:
+            return f"by {rates}: none like these has been measured here"
         runs = "a run like these" if self.measured == 1 else f"{self.measured} runs like these"
-        return f"by the median rate of {runs} ({' and '.join(self.devices)})"
+        others = f"; for {self.estimated} of them by {rates}" if self.estimated else ""
+        return f"by the median rate of {runs} ({' and '.join(self.devices)}){others}"
 
 
 def cost(runs: Sequence[Rest], roots: Iterable[Path]) -> Cost:
     """What `runs` will take, by the runs below `roots`.
 
     The rate of a run is the median of all that have made updates, count in the same unit and agree in every axis but
-    those that leave the pace as it is, on whatever machine they ran.
+    those that leave the pace as it is, on whatever machine they ran. Without such, rates.json says what its work takes.
     """
     by_kind: dict[Kind, list[Measured]] = defaultdict(list)
     for one, same_pace in product(_measured(roots), {run.same_pace for run in runs}):
@@ -66,10 +83,17 @@ def cost(runs: Sequence[Rest], roots: Iterable[Path]) -> Cost:
     rates = {kind: statistics.median(one.rate_per_s for one in alike) for kind, alike in by_kind.items()}
     kinds = [_kind(run.unit, run.axes, run.same_pace) for run in runs]
     seconds = [run.left / rates[kind] for run, kind in zip(runs, kinds, strict=True) if kind in rates]
+    estimates = {at: _estimate(run) for at, run in enumerate(runs) if kinds[at] not in rates}
+    estimated = [one for one in estimates.values() if one is not None]
     used = {id(one): one for kind in kinds for one in by_kind.get(kind, [])}
     devices = tuple(sorted({one.device for one in used.values()}))
-    unknown = tuple(at for at, kind in enumerate(kinds) if kind not in rates)
-    return Cost(sum(seconds) / 3600, len(seconds), len(used), devices, unknown)
+    unknown = tuple(at for at, one in estimates.items() if one is None)
+    hours = (sum(seconds) + sum(estimated)) / 3600
+    return Cost(hours, len(seconds), len(used), devices, unknown, len(estimated))
+
+
+def _estimate(run: Rest) -> float | None:
+    return None if run.work is None else seconds_of(run.work)
 
 
 def hours_text(hours: float) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from redo_lab.config import ConfigError
 from redo_lab.launch.estimate import Cost, Rest, cost, hours_text
+from redo_lab.launch.rates import Work, kind_of
 from redo_lab.plan import Plan
 from redo_lab.replay.memory import GIB
 from redo_lab.runs import status
@@ -50,11 +51,7 @@ class Preview:
     @cached_property
     def cost(self) -> Cost:
         """Of what is left, by all runs below the roots that these runs go to."""
-        rests = [
-            Rest(run.plan.study.total - run.done, run.plan.study.unit, run.plan.run["axes"], run.plan.same_pace_axes)
-            for run in self.due
-        ]
-        return cost(rests, {Path(run.plan.plain["root"]) for run in self.due})
+        return cost([_rest(run) for run in self.due], {Path(run.plan.plain["root"]) for run in self.due})
 
     def text(self, place: Callable[[Cost], list[str]]) -> str:
         """Several lines; `place` adds what the hours mean where the runs would go."""
@@ -64,7 +61,7 @@ class Preview:
     def heading(self, place: Callable[[Cost], list[str]]) -> str:
         """One line before a sweep starts: how many runs are due, and how long they take."""
         due = _runs(len(self.due))
-        if not self.cost.known:
+        if not self.cost.priced:
             return f"{due} to do; how long that takes is not known yet: none like them has been measured"
         but = f"; {len(self.cost.unknown)} of them left out, like none that was measured" if self.cost.unknown else ""
         where = "".join(f", {line}" for line in place(self.cost))
@@ -103,21 +100,32 @@ class Preview:
         if not self.due:
             return []
         lines = []
-        if self.cost.known:
-            each = f", {hours_text(self.cost.hours / self.cost.known)} a run" if self.cost.known > 1 else ""
-            what = f"{self.cost.known} of {len(self.due)} runs" if self.cost.unknown else "what is left"
+        if self.cost.priced:
+            each = f", {hours_text(self.cost.hours / self.cost.priced)} a run" if self.cost.priced > 1 else ""
+            what = f"{self.cost.priced} of {len(self.due)} runs" if self.cost.unknown else "what is left"
             lines = [f"time: about {hours_text(self.cost.hours)} for {what}{each}, {self.cost.source}"]
             lines += [f"time {line}" for line in place(self.cost)]
         if self.cost.unknown:
             roots = " and ".join(sorted({run.plan.plain["root"] for run in self.due}))
             words = _typed(self.due[self.cost.unknown[0]].words)
-            which = f"of the other {len(self.cost.unknown)} " if self.cost.known else ""
+            which = f"of the other {len(self.cost.unknown)} " if self.cost.priced else ""
             lines += [
                 f"time {which}not known: no run like these has been measured below {roots}. To measure one, start it, "
                 "press Ctrl-C a minute after its first update and ask again; it goes on from there later:",
                 f"  redo-lab train {words}",
             ]
         return lines
+
+
+def _rest(run: Wanted) -> Rest:
+    plan = run.plan
+    study, axes = plan.study, plan.run["axes"]
+    left = study.total - run.done
+    evaluated = plan.plain.get("evaluation", {}).get("env_steps", 0) * plan.plain["training"].get("iterations", 0)
+    share = left / study.total
+    kind = kind_of(plan.run["study"], axes, plan.plain)
+    work = Work(kind, left + evaluated * share, study.planned_updates(plan.plain) * share)
+    return Rest(left, study.unit, axes, plan.same_pace_axes, work)
 
 
 def machine_problem(plans: Sequence[Plan]) -> str | None:

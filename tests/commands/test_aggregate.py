@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.looks import looks, places
 from redo_lab.analysis.output import whole_file
 from redo_lab.analysis.score_table import ScoreTable, collect, final_scores
+from redo_lab.analysis.selection import folder_of
 from redo_lab.analysis.summary import summary_of, write_csv
-from redo_lab.commands.aggregate import main
+from redo_lab.commands import figure, report
+from redo_lab.commands.aggregate import main, parser
 from redo_lab.runs.table import load
 from tests.helpers.studies import make_grid, make_run
 
@@ -39,7 +42,9 @@ def test_a_study_becomes_a_table_a_csv_and_two_figures(tmp_path: Path, capsys: p
     out = capsys.readouterr().out
     assert "human-normalised score" in out
     assert "warning: fewer than 5 seeds (2 of every method)" in out
-    assert str(tmp_path / "iqm.png") in out
+    assert f"written to {tmp_path}: aggregate.csv, " in out
+    (written,) = (line for line in out.splitlines() if line.startswith("written to "))
+    assert set(written.partition(": ")[2].split(", ")) == {path.name for path in tmp_path.iterdir() if path.is_file()}
     none, redo = read_rows(tmp_path)
     assert (none["method"], none["games"], none["seeds"]) == ("none", "breakout pong", "0 1")
     # none: Breakout 0, 1 and Pong 2, 3.
@@ -55,6 +60,13 @@ def test_a_study_becomes_a_table_a_csv_and_two_figures(tmp_path: Path, capsys: p
     assert (float(none["dormant_percent"]), none["dormant_threshold"]) == (pytest.approx(15.0), "0.1")
     assert float(redo["dormant_percent"]) == pytest.approx(25.0)
     assert "1.500 [" in out
+    lines = out.splitlines()
+    at = lines.index("dormant neurons when training ends (τ = 0.1), mean of runs, 95% intervals:")
+    # Two runs 10 % apart in each of two games: ± 4.3 · √(50 / 4), ten times the scores' above.
+    found = [re.fullmatch(r"  (\w+)  ([\d.]+) % \[([\d.]+), ([\d.]+)\]", line) for line in lines[at + 1 : at + 3]]
+    numbers = {one[1]: [float(one[2]), float(one[3]), float(one[4])] for one in found if one}
+    assert numbers["none"] == pytest.approx([15.0, 0.0, 30.2], abs=1.5)
+    assert numbers["redo"] == pytest.approx([25.0, 9.8, 40.2], abs=1.5)
     assert "15.0" in out
 
 
@@ -77,6 +89,35 @@ def test_figures_are_pngs_of_a_readable_size(tmp_path: Path) -> None:
         image = matplotlib.image.imread(tmp_path / "new" / "out" / name)
         assert image.shape[1] == width * 300
         assert 0.3 < image[..., :3].mean() < 0.999
+
+
+def test_a_name_is_looked_for_below_the_runs_root_and_the_files_go_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_grid(tmp_path / "runs" / "mine")
+    monkeypatch.chdir(tmp_path)
+    before = set(Path("runs/mine").iterdir())
+    assert main(["mine", *FAST]) == 0
+    assert report.main(["mine", *FAST]) == 0
+    assert figure.main(["efficiency", "mine", *FAST, "--format", "png"]) == 0
+    written = {path.name for path in set(Path("runs/mine").iterdir()) - before}
+    assert written >= {"aggregate.csv", "iqm.png", "report.html", "efficiency.png", "efficiency.csv"}
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert [path.name for path in Path("runs").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("words", "default", "folder"),
+    [
+        (["other/place"], "figures", "other/place"),
+        ([], "figures", "runs/figures"),
+        (["--from", "wandb:team/project"], "figures", "runs/project"),
+    ],
+)
+def test_files_go_below_the_runs_root_and_never_into_the_current_folder_unasked(
+    words: list[str], default: str, folder: str
+) -> None:
+    assert folder_of(parser().parse_args(words), default) == Path(folder)
 
 
 def test_the_same_seed_gives_the_same_csv(tmp_path: Path) -> None:

@@ -121,6 +121,10 @@ def test_ctrl_c_ends_a_run_cleanly(tmp_path: Path) -> None:
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130, errors
     assert "Traceback" not in errors
+    assert (
+        errors.splitlines()[-1]
+        == f"stopped by Ctrl-C; to go on from the last checkpoint: redo-lab train {' '.join(words)}"
+    )
     found = status.read(directory)
     assert found is not None
     assert found.state is State.INTERRUPTED

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from redo_lab.commands import sweep, train
-from redo_lab.launch import local, site
+from redo_lab.launch import local, rates, site
 from redo_lab.replay import memory
 from redo_lab.runs import status
 from redo_lab.runs.status import State
 from tests.helpers.composing import planned
 
 COMMON = ["env=minatar/breakout", "scale=smoke", "replay_ratio=1", "logger=none"]
+UNMEASURED_WIDTH = 1.5
+"""rates.json has no rate for it."""
 LAUNCHERS = ["local", "slurm", "basic"]
 
 
@@ -80,22 +82,44 @@ def test_every_launcher_says_how_many_runs_how_long_and_how_many_hours(
 def test_runs_unlike_any_measured_one_are_named_and_the_way_to_measure_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begun(State.FINISHED, 600, 0.5, f"root={tmp_path}", "seed=0")
-    text = described(capsys, tmp_path, "-m", "recycler=none,redo,reset", "seed=3")
+    unlike = f"network.width={UNMEASURED_WIDTH}"
+    begun(State.FINISHED, 600, 0.5, f"root={tmp_path}", "seed=0", unlike)
+    text = described(capsys, tmp_path, "-m", "recycler=none,redo,reset", "seed=3", unlike)
     assert "time: about " in text
     assert "for 1 of 3 runs, by the median rate of a run like these (cpu)" in text
     assert f"time of the other 2 not known: no run like these has been measured below {tmp_path}" in text
     words = f"  redo-lab train env=minatar/breakout scale=smoke replay_ratio=1 logger=none root={tmp_path}"
-    assert f"{words} recycler=redo seed=3\n" in text
+    assert f"{words} recycler=redo seed=3 {unlike}\n" in text
+
+
+def test_without_measured_runs_the_hours_are_those_of_rates_that_come_with_us(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = planned(*COMMON)
+    work = rates.Work("online dqn minatar minatar", plan.study.total + 600, 440)
+    assert (plan.study.total, plan.study.planned_updates(plan.plain)) == (600, 440)
+    seconds = rates.seconds_of(work)
+    assert seconds is not None
+    assert seconds > rates.START_SECONDS
+    text = described(capsys, tmp_path, "-m", "recycler=none,redo")
+    assert f"time: about {round(2 * seconds)} s for what is left, {round(seconds)} s a run, by the rates of one" in text
+    assert "core, without probes: none like these has been measured here" in text
+    begun(State.FINISHED, 600, 0.5, f"root={tmp_path}", "seed=0")
+    assert "(cpu); for 1 of them by the rates of one" in described(
+        capsys, tmp_path, "-m", "recycler=none,redo", "seed=1"
+    )
 
 
 def test_a_run_that_has_made_no_update_yet_measures_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    directory = begun(State.RUNNING, 5, 900.0, f"root={tmp_path}", "seed=0")
+    unlike = f"network.width={UNMEASURED_WIDTH}"
+    directory = begun(State.RUNNING, 5, 900.0, f"root={tmp_path}", "seed=0", unlike)
     at = status.read(directory)
     assert at is not None
     at.updates = 0
     status.write(directory, at)
-    assert "time not known: no run like these has been measured" in described(capsys, tmp_path, "-m", "seed=0,1")
+    assert "time not known: no run like these has been measured" in described(
+        capsys, tmp_path, "-m", "seed=0,1", unlike
+    )
 
 
 def test_a_single_run_is_described_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,6 +163,15 @@ def test_a_job_that_cannot_work_is_refused(
     assert asked(*words) == 2
     assert "agent.learning_rate must be > 0, got -1.0 (in agent.learning_rate=-1" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_every_launcher_gives_a_key_to_the_jobs_that_have_its_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, launcher: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["-m", f"hydra/launcher={launcher}", "recycler=none,redo", "recyclers.redo.threshold=0.1,0.2"]
+    assert "3 runs: 3 new\n" in described(capsys, tmp_path, *words)
 
 
 @pytest.mark.parametrize(

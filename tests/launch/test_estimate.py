@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from redo_lab.launch import rates
 from redo_lab.launch.estimate import Rest, cost, hours_text
 
 AXES: dict[str, Any] = {"agent": "dqn", "suite": "atari", "replay_ratio": 1, "recycler": "redo", "seed": 0}
@@ -54,6 +55,26 @@ def test_a_run_tells_which_of_its_axes_leave_its_pace_as_it_is(tmp_path: Path) -
     assert [one.hours for one in each] == [pytest.approx(2.0), pytest.approx(100 / 75), 0.0]
     together = cost(rests, [tmp_path])
     assert (together.hours, together.measured, together.unknown) == (pytest.approx(2 + 100 / 75), 2, (2,))
+
+
+def test_a_run_that_none_was_measured_for_takes_what_the_rates_of_its_kind_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rate = {"seconds_per_step": 0.5, "seconds_per_update": 2.0, "processor": "Z80"}
+    monkeypatch.setattr(rates, "_rates", lambda: {"online dqn nature ×2 atari": rate})
+    kind = rates.kind_of("online", {**AXES, "network": "nature"}, {"network": {"width": 2.0}})
+    rest = Rest(1000, "agent steps", AXES, SAME_PACE, rates.Work(kind, 1200, 300))
+    unknown = rest._replace(work=rates.Work("offline dqn nature atari", 1, 1))
+    alone = cost([rest, unknown], [tmp_path])
+    assert alone.hours == pytest.approx((rates.START_SECONDS + 600 + 600) / 3600)
+    assert (alone.known, alone.estimated, alone.priced, alone.unknown) == (0, 1, 1, (1,))
+    assert alone.source == "by the rates of one Z80 core, without probes: none like these has been measured here"
+    measured(tmp_path, "run", 10.0, recycler="none")
+    both = cost([rest, rest._replace(axes={**AXES, "recycler": "none"})], [tmp_path])
+    assert both.hours == pytest.approx(alone.hours + 100 / 3600)
+    assert both.source.endswith(
+        "a run like these (device unknown); for 1 of them by the rates of one Z80 core, without probes"
+    )
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_finished_runs_are_skipped_and_counted(
 def test_a_sweep_says_first_how_many_runs_are_due_and_how_long_they_take(
     tmp_path: Path, started: Started, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ask(tmp_path, "seed=0,1") == 0
+    assert ask(tmp_path, "seed=0,1", "network.width=1.5") == 0
     line = "2 runs to do; how long that takes is not known yet: none like them has been measured"
     assert line in capsys.readouterr().err.splitlines()
     for directory in runs_below(tmp_path):
@@ -110,13 +110,14 @@ def test_a_sweep_says_first_how_many_runs_are_due_and_how_long_they_take(
         assert finished is not None
         finished.rate_per_s, finished.updates, finished.device = 0.1, 5, "cpu"
         status.write(directory, finished)
-    assert ask(tmp_path, "seed=0,1,2,3,4", "hydra.launcher.runs_at_once=2", "recycler=none,redo") == 0
+    wide = ["network.width=1.5", "hydra.launcher.runs_at_once=2"]
+    assert ask(tmp_path, "seed=0,1,2,3,4", "recycler=none,redo", *wide) == 0
     hours = 3 * planned(*COMMON[1:]).study.total / 0.1 / 3600
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"8 runs to do: about {hours:.2g} h in all, 2 at once, {hours / 2:.2g} h or more, by the median rate of 2 runs "
         "like these (cpu); 5 of them left out, like none that was measured"
     )
-    assert ask(tmp_path, "seed=0,1") == 0
+    assert ask(tmp_path, "seed=0,1", "network.width=1.5") == 0
     assert capsys.readouterr().err == ""
 
 
@@ -216,3 +217,36 @@ def test_jobs_that_differ_in_the_seed_alone_get_the_runs_they_would_get_by_thems
         assert json.loads((directory / "run.json").read_text()) == alone.run
         assert directory == alone.directory
     assert len(runs_below(tmp_path)) == 8
+
+
+def test_one_sweep_holds_a_baseline_and_variants_of_a_method(
+    tmp_path: Path, started: Started, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(tmp_path, "recycler=none,redo", "recyclers.redo.threshold=0.1,0.2") == 0
+    assert [job.name for job in started.jobs] == ["none", "redo threshold=0.1", "redo threshold=0.2"]
+    root = f"root={tmp_path}"
+    alone = [["recycler=none"], *(["recycler=redo", f"recyclers.redo.threshold={tau}"] for tau in (0.1, 0.2))]
+    assert [job.directory for job in started.jobs] == [planned(*COMMON[1:], root, *one).directory for one in alone]
+    assert "recyclers.redo.threshold is set in 2 of 3 jobs: the others have no such key" in capsys.readouterr().err
+
+
+def test_a_sweep_file_holds_a_baseline_and_variants_of_a_method(tmp_path: Path, started: Started) -> None:
+    grid = {"regulariser": ["none", "l2_init"], "regularisers.l2_init.coefficient": [0.1, 0.01]}
+    (tmp_path / "mine.yaml").write_text(json.dumps({"grid": grid}))
+    assert sweep.main([str(tmp_path / "mine.yaml"), *COMMON[1:], f"root={tmp_path}"]) == 0
+    assert [job.name for job in started.jobs] == ["none", "l2_init coefficient=0.1", "l2_init coefficient=0.01"]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("recyclers.redo.treshold=0.1,0.2", "did you mean 'recyclers.redo.threshold'?"),
+        ("recyclers.reset.layers=last", "'recyclers.reset' is not part of this run: give recycler=reset too"),
+    ],
+)
+def test_a_key_that_no_job_of_a_sweep_has_is_a_mistake(
+    tmp_path: Path, started: Started, capsys: pytest.CaptureFixture[str], word: str, reason: str
+) -> None:
+    assert ask(tmp_path, "recycler=none,redo", word) == 2
+    assert reason in capsys.readouterr().err
+    assert started.jobs == []

@@ -22,7 +22,7 @@ BLANK = Status(
     phase=None,
     rate_per_s=None,
     headline={},
-    updates=0,
+    updates=1,
     heartbeat=0.0,
     stepped=None,
     attempt=1,
@@ -55,6 +55,15 @@ def text(board: Board, width: int = 80, height: int = 24) -> list[str]:
 def line_of(lines: list[str], name: str) -> list[str]:
     [line] = [line for line in lines if name in line]
     return line.split()
+
+
+def test_the_pace_of_a_warm_up_is_not_that_of_the_run() -> None:
+    one = running("a s0", 100, 40.0)
+    assert one.status is not None
+    assert one.rate_per_s == 40.0
+    one.status.updates = 0
+    assert one.rate_per_s is None
+    assert Board(1, running=[one]).eta_seconds() is None
 
 
 def test_a_running_line_tells_steps_rate_eta_return_and_dormancy() -> None:

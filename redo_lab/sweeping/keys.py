@@ -1,0 +1,112 @@
+"""Which words of a multirun go to which of its jobs: a key only to those that have the part it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from redo_lab.config import flatten
+from redo_lab.launch.sweep_file import key_of
+from redo_lab.options import games, groups
+
+Job = list[str]
+Compose = Callable[[Sequence[str]], object]
+"""The config of a job from its words."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The jobs, each with the words that apply to it, and no two the same for that reason.
+
+    notes: a line for each key that not all jobs have; unknown: for each key that none has, the job that comes nearest.
+    """
+
+    jobs: list[Job]
+    notes: list[str]
+    unknown: dict[str, Job]
+
+
+def applied(jobs: Sequence[Job], compose: Compose) -> Applied:
+    """`recycler=none,redo recyclers.redo.threshold=0.1,0.2` as three jobs, the one without ReDo without its threshold.
+
+    A key that no job has stays in all of them. Jobs that choose the same options are composed once.
+    """
+    keys_of = _KeysOf(compose)
+    dotted = {key_of(word) for job in jobs for word in job if _is_of_a_part(word)}
+    if not dotted:
+        return Applied([*jobs], [], {})
+    known = [keys_of(job) for job in jobs]
+    somewhere = dotted & frozenset().union(*known)
+    fitted = [
+        [word for word in job if (key := key_of(word)) not in somewhere or key in keys]
+        for job, keys in zip(jobs, known, strict=True)
+    ]
+    unique = _without_repeats(jobs, fitted)
+    return Applied(unique, _notes(sorted(somewhere), unique), _nearest(sorted(dotted - somewhere), jobs, known))
+
+
+class _KeysOf:
+    """The keys of a job's config before its own values are set."""
+
+    def __init__(self, compose: Compose) -> None:
+        self.compose = compose
+        self.groups = frozenset(groups())
+        self._known: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def __call__(self, job: Job) -> frozenset[str]:
+        choices = [word for word in job if self._is_choice(word)]
+        alike = tuple(map(_without_game, choices))
+        if alike not in self._known:
+            self._known[alike] = frozenset(flatten(self.compose(choices)))
+        return self._known[alike]
+
+    def _is_choice(self, word: str) -> bool:
+        """Whether it decides which keys there are: the option of a group, or a key that is added or removed."""
+        key = key_of(word)
+        return word.startswith(("+", "~")) or "/" in key or key.partition("@")[0] in self.groups
+
+
+def _is_of_a_part(word: str) -> bool:
+    key = key_of(word)
+    return "." in key and not key.startswith(("+", "~", "hydra.")) and "/" not in key
+
+
+def _without_game(word: str) -> str:
+    """Every game of an environment has the same keys."""
+    key, _, option = word.partition("=")
+    environment, _, game = option.partition("/")
+    return f"{key}={environment}" if key == "env" and game in games(environment) else word
+
+
+def _without_repeats(jobs: Sequence[Job], fitted: Sequence[Job]) -> list[Job]:
+    """Those that differed only in words that didn't apply once; repeats that were asked for stay."""
+    first: dict[tuple[str, ...], Job] = {}
+    return [
+        left
+        for job, left in zip(jobs, fitted, strict=True)
+        if first.setdefault(tuple(left), job) is job or first[tuple(left)] == job
+    ]
+
+
+def _notes(keys: Sequence[str], jobs: Sequence[Job]) -> list[str]:
+    counts = {key: sum(key in map(key_of, job) for job in jobs) for key in keys}
+    total = len(jobs)
+    return [
+        f"{key} is set in {count} of {total} jobs: the others have no such key"
+        for key, count in counts.items()
+        if count < total
+    ]
+
+
+def _nearest(keys: Sequence[str], jobs: Sequence[Job], known: Sequence[frozenset[str]]) -> dict[str, Job]:
+    """For each key the job that has the most of it: its part, if any job has that."""
+    return {
+        key: max(zip(jobs, known, strict=True), key=lambda job: sum(part in job[1] for part in _above(key)))[0]
+        for key in keys
+    }
+
+
+def _above(key: str) -> list[str]:
+    """`a` and `a.b` of `a.b.c`."""
+    parts = key.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
