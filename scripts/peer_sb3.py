@@ -19,7 +19,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import nn
 
-from redo_lab.commands.train import CONF, quoted
+from redo_lab.commands.train import CONF
+from redo_lab.commands.words import quoted
 from redo_lab.config import build, resolve, run_config
 from redo_lab.options import groups
 from redo_lab.runs.atomic import write_json

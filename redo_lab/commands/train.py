@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,8 +14,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from redo_lab.commands.mistakes import MISTAKES, explain
+from redo_lab.commands.words import arranged
 from redo_lab.config import ConfigError, resolve
-from redo_lab.options import groups
+from redo_lab.options import check_lists
 from redo_lab.paths import shipped
 from redo_lab.runs.reading import printable
 from redo_lab.runs.status import State
@@ -41,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if len(words) != 2:
             return _refuse(ConfigError("--directory needs the directory of a run, and nothing else"), [])
         return _execute(Path(words[1]))
-    words = [quoted(word, groups()) for word in words]
+    try:
+        words = arranged(words)
+    except MISTAKES as error:
+        return _refuse(error, words)
     sys.argv = ["redo-lab train", *words]
     # Hydra then hands its errors on instead of printing them and leaving with code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -60,14 +63,6 @@ def _refuse(error: Exception, words: Sequence[str]) -> int:
     return EXIT_MISTAKE
 
 
-def quoted(word: str, group_names: Sequence[str]) -> str:
-    """`replay_ratio=0.25,1` as `replay_ratio='0.25','1'`: Hydra takes only strings as options of a group."""
-    key, equals, value = word.partition("=")
-    if key not in group_names:
-        return word
-    return key + equals + re.sub(r"(?<![\w./'\"])\d+(\.\d+)?(?![\w./'\"])", r"'\g<0>'", value)
-
-
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def compose_and_run(composed: DictConfig) -> None:
     """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code."""
@@ -75,6 +70,7 @@ def compose_and_run(composed: DictConfig) -> None:
     from redo_lab.runs.place import writing
 
     try:
+        check_lists(HydraConfig.get().overrides.task)
         planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
         with writing(composed.root):
             if planned.dry_run:
@@ -117,8 +113,9 @@ def _execute(directory: Path) -> int:
     except LeaseHeld as error:
         return _refuse(error, [])
     except ConfigError as error:
-        with suppress(OSError):
-            write_mistake(directory, str(error))
+        if directory.is_dir():
+            with suppress(OSError):
+                write_mistake(directory, str(error))
         return _refuse(error, [])
     except LeaseLost as error:
         print(f"redo-lab train: {error}; nothing more was written", file=sys.stderr)
