@@ -79,9 +79,9 @@ def keys_of(composed: DictConfig) -> list[Key]:
 def suggestion(name: str, keys: Sequence[Key]) -> str:
     """`did you mean …?` for a name that is no key, or how to see all keys."""
     ranks = {key: rank for key in keys if (rank := _rank(name, key)) is not None}
-    head, dot, _ = name.partition(".")
-    below = {key: rank for key, rank in ranks.items() if dot and key.path.startswith(f"{head}.")}
-    best = _best(name, below or ranks)
+    parents = [name.rpartition(".")[0], name.partition(".")[0]] if "." in name else []
+    below = ({key: rank for key, rank in ranks.items() if key.path.startswith(f"{parent}.")} for parent in parents)
+    best = _best(name, next(filter(None, below), ranks))
     if best:
         texts = [str(key) for key in best]
         return "did you mean " + " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) + "?"

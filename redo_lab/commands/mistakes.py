@@ -55,6 +55,8 @@ def _missing_option(file: str, offered: Sequence[str], overrides: Sequence[str])
         if option in options(other):
             return f"no option '{option}' in group '{group}': it is one of another group, give {other}={option}"
     message = f"no option '{option}' in group '{group}': {_choice(option, options(group))}"
+    if not option.replace(".", "", 1).isdecimal():
+        return message
     same = [key.path for key in keys_of(composed_of(overrides)) if key.leaf == group and not key.option]
     return f"{message}; or {same[0]}={option} for any other value" if same else message
 

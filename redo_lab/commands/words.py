@@ -24,12 +24,16 @@ WITH_VALUE = (
     *("-cd", "--config-dir", "--experimental-rerun"),
 )
 INFO = ("-i", "--info")
+MODES = ("-r", "--run", "-m", "--multirun", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
+"""Of these Hydra takes one."""
 INFO_VALUES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
 def arranged(words: Sequence[str]) -> list[str]:
     """Hydra's options first, wherever they stood, then the settings; ConfigError for what is neither."""
     flags, settings = _separated(words)
+    modes = [flag for flag in flags if flag.partition("=")[0] in MODES]
+    require(len(set(modes)) < 2, f"{' and '.join(modes)} do not go together: give one of them")
     for place, word in enumerate(settings):
         _check(word, place, settings)
     several = set(flags) & {"-m", "--multirun"} or any(word.startswith("hydra.mode=") for word in settings)
