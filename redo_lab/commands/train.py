@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from redo_lab.commands.mistakes import MISTAKES, explain
@@ -64,8 +65,11 @@ def _refuse(error: Exception, words: Sequence[str]) -> int:
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def compose_and_run(composed: DictConfig) -> None:
-    """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code."""
+def compose_and_run(composed: DictConfig) -> float | None:
+    """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code.
+
+    Returns the objective for a sweeper that learns; its launcher is another than ours, which do not come by here.
+    """
     from redo_lab.plan import plan
     from redo_lab.runs.place import writing
 
@@ -75,12 +79,12 @@ def compose_and_run(composed: DictConfig) -> None:
         with writing(composed.root):
             if planned.dry_run:
                 print(_described(planned))
-                return
+                return None
             if composed.force:
                 planned.set_aside()
             if planned.finished:
                 print(f"{planned.directory} is finished; nothing to do")
-                return
+                return _objective(planned)
             planned.write()
     except ConfigError as error:
         # Left to Hydra, it would be preceded by a line of Hydra's own.
@@ -91,6 +95,15 @@ def compose_and_run(composed: DictConfig) -> None:
     if code := _execute(planned.directory):
         # Not for 0: Ray's workers take any SystemExit for a crash.
         raise SystemExit(code)
+    return _objective(planned)
+
+
+def _objective(planned: Plan) -> float | None:
+    """What the sweeper is told of the finished run; None if there is no sweeper that learns."""
+    from redo_lab.sweeping.objective import learns, objective
+
+    hydra_config = HydraConfig.get()
+    return objective(planned) if hydra_config.mode is RunMode.MULTIRUN and learns(hydra_config.sweeper) else None
 
 
 def _described(planned: Plan) -> str:
