@@ -96,7 +96,7 @@ class RunConfig:
 COMMON = tuple(field.name for field in fields(RunConfig))
 """The root nodes of every run."""
 
-RESERVED = ("shared", "dry_run")
+RESERVED = ("shared", "dry_run", "objective")
 """Root nodes that are no part of a run: other nodes refer to them, or the command that starts it."""
 
 

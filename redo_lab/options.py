@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ NO_GROUPS = ("hydra", "sweeps", "figures")
 
 def groups() -> list[str]:
     """The config groups: the folders of `conf/` and of the user's own."""
-    folders = (path for conf in conf_folders() for path in conf.iterdir() if path.is_dir())
-    return sorted({path.name for path in folders if not path.name.startswith((".", "_"))} - set(NO_GROUPS))
+    return sorted({name for conf in conf_folders() for name in _folders(conf)} - set(NO_GROUPS))
 
 
 def options(group: str) -> list[str]:
@@ -52,6 +51,12 @@ def check_user_conf() -> None:
             name = path.relative_to(folder)
             owner = owners.setdefault(name, folder)
             require(owner == folder, f"--conf: {path} has the name of {owner / name}: give it another")
+        for name in set(OmegaConf.load(shipped_conf / "config.yaml")) & set(_folders(folder)) - set(
+            _folders(shipped_conf)
+        ):
+            raise ConfigError(
+                f"--conf: {folder / name} has the name of a setting of every run ({name}=…): call the folder otherwise"
+            )
 
 
 def configured_packages() -> tuple[str, ...]:
@@ -75,6 +80,38 @@ def check_targets(node: Any, path: str = "") -> None:
             )
 
 
+def node_of(group: str, name: str) -> dict[str, Any]:
+    """The node `group` that conf/<group>/<name>.yaml asks for, interpolations as they are; empty without that file."""
+    path = next((path for conf in conf_folders() if (path := conf / group / f"{name}.yaml").is_file()), None)
+    if path is None or not name:
+        return {}
+    loaded = OmegaConf.load(path)
+    content = OmegaConf.to_container(loaded) if isinstance(loaded, DictConfig) else {}
+    assert isinstance(content, dict)
+    node: dict[str, Any] = {}
+    for entry in content.get("defaults", []):
+        if isinstance(entry, str) and entry != "_self_":
+            node |= node_of(group, entry.removeprefix(f"/{group}/"))
+    own: dict[str, Any] = content.get(group, content if "_target_" in content else {})
+    return node | own
+
+
+def check_lists(words: Iterable[str]) -> None:
+    """ConfigError if one of `words` gives a group a list with an option twice, or with `none` beside others."""
+    for word in words:
+        group, _, value = word.partition("=")
+        if group not in groups() or not re.fullmatch(r"\[.*\]", value):
+            continue
+        names = [name.strip("'\" ") for name in value[1:-1].split(",")]
+        again = sorted({name for name in names if names.count(name) > 1})
+        others = [name for name in names if name != "none"]
+        require(not again, f"{word}: {', '.join(again)} is there more than once: {group}={_listed(names)}")
+        require(
+            "none" not in names or not others,
+            f"{word}: none stands alone: {group}={_listed(others)}, or {group}=none for no {group}",
+        )
+
+
 def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
     """Every class named below `node`, with the path of its node."""
     if isinstance(node, Mapping):
@@ -89,28 +126,21 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, str]]:
 
 @functools.cache
 def _games(environment: str, _folders: tuple[Path, ...]) -> dict[str, str]:
-    node = _env_node(environment)
+    node = node_of("env", environment)
     if node.get("game") != "???":
         return {}
     owner = target_of(node, "env")
     return dict(owner.games(node)) if hasattr(owner, "games") else {}
 
 
-def _env_node(name: str) -> dict[str, Any]:
-    """The node `env` that conf/env/<name>.yaml asks for, interpolations as they are; empty where there is no file."""
-    path = next((path for conf in conf_folders() if (path := conf / "env" / f"{name}.yaml").is_file()), None)
-    if path is None or not name:
-        return {}
-    loaded = OmegaConf.load(path)
-    content = OmegaConf.to_container(loaded) if isinstance(loaded, DictConfig) else {}
-    assert isinstance(content, dict)
-    node: dict[str, Any] = {}
-    for entry in content.get("defaults", []):
-        if isinstance(entry, str) and entry != "_self_":
-            node |= _env_node(entry.removeprefix("/env/"))
-    own: dict[str, Any] = content.get("env", content if "_target_" in content else {})
-    return node | own
+def _listed(names: list[str]) -> str:
+    one, *more = dict.fromkeys(names)
+    return f"[{','.join([one, *more])}]" if more else one
 
 
 def _below(folder: Path) -> Iterator[Path]:
     return folder.rglob("*.yaml")
+
+
+def _folders(conf: Path) -> list[str]:
+    return [path.name for path in conf.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))]

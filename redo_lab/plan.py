@@ -53,13 +53,17 @@ class CheckedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked run. `directory` need not exist yet; dry_run: it is only to be described."""
+    """A checked run. `directory` need not exist yet; dry_run: it is only to be described.
+
+    objective: what a sweeper that learns is told of it, `score` or the name of a metric.
+    """
 
     plain: Mapping[str, Any]
     run: Mapping[str, Any]
     directory: Path
     checked: CheckedRun
     dry_run: bool
+    objective: str
 
     @property
     def study(self) -> Blueprint:
@@ -116,7 +120,9 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
     """
     dry_run = plain["dry_run"]
     require(isinstance(dry_run, bool), f"dry_run must be true or false, got {dry_run}")
-    plain = {key: value for key, value in plain.items() if key != "dry_run"}
+    objective = plain["objective"]
+    require(isinstance(objective, str), f"objective must be score or the name of a metric, got {objective}")
+    plain = {key: value for key, value in plain.items() if key not in ("dry_run", "objective")}
     checked = CheckedRun.of(plain)
     config, study = checked.config, checked.study
     check_place(config.root, config.experiment)
@@ -138,7 +144,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
         "git": identity.code_version(),
         "versions": identity.versions(),
     }
-    return Plan(plain, run, Path(config.root) / config.experiment / run["run_id"], checked, dry_run)
+    return Plan(plain, run, Path(config.root) / config.experiment / run["run_id"], checked, dry_run, objective)
 
 
 def _identity(plain: Mapping[str, Any], axes: Mapping[str, Any], study: Blueprint) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from redo_lab.commands.train import quoted
+from redo_lab.commands.words import quoted
 from redo_lab.config import resolve
 from redo_lab.options import groups
 from redo_lab.paths import shipped

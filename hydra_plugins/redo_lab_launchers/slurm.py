@@ -11,6 +11,8 @@ from hydra_plugins.redo_lab_launchers.checking import CheckingLauncher, Jobs
 class SlurmLauncher(CheckingLauncher):
     """`redo_lab.sweeping.slurm` for Hydra; ends the program with an exit code if Slurm refuses a job."""
 
+    waits = False
+
     def jobs(self, hydra_context: HydraContext, config: DictConfig) -> Jobs:
         """Those of a cluster; raises ConfigError on settings that can't work."""
         from redo_lab.sweeping.slurm import SlurmSweep

@@ -40,7 +40,7 @@ class GridSweeper(Sweeper):
         described = SweepFile.read(Path(self.file)) if self.file else SweepFile()
         jobs = described.jobs(arguments, self._values)
         if not jobs:
-            raise ConfigError(f"{self.file}: no job is left")
+            raise ConfigError(self._nothing(arguments))
         jobs = self._applied(jobs)
         if not isinstance(self.jobs_launcher, CheckingLauncher) and self._is_dry(jobs[0]):
             self._describe(jobs)
@@ -67,6 +67,11 @@ class GridSweeper(Sweeper):
         composed = self.context.config_loader.load_sweep_config(self.composed, list(words))
         return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
+    def _nothing(self, arguments: Sequence[str]) -> str:
+        """Why there is no job: a word without a value, or a file that leaves all out."""
+        empty = [word for word in arguments if not self._values(word)]
+        return f"{empty[0]} holds no value: there is nothing to run" if empty else f"{self.file}: no job is left"
+
     def _is_dry(self, job: list[str]) -> bool:
         return bool(self.context.config_loader.load_sweep_config(self.composed, job).dry_run)
 
@@ -86,7 +91,7 @@ def values(word: str, config_loader: ConfigLoader | None = None) -> list[str]:
 
     ConfigError for what has no end, such as an interval.
     """
-    from redo_lab.commands.train import quoted
+    from redo_lab.commands.words import quoted
     from redo_lab.config import ConfigError
     from redo_lab.options import groups
 
@@ -96,4 +101,5 @@ def values(word: str, config_loader: ConfigLoader | None = None) -> list[str]:
         return [f"{key}={override.get_value_element_as_str()}"]
     if not override.is_discrete_sweep():
         raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    # A glob lists options as they are called, which may be a number.
+    return [quoted(f"{key}={value}", groups()) for value in override.sweep_string_iterator()]

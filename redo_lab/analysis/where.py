@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import polars as pl
 
@@ -63,6 +64,9 @@ class _Parser:
             assert match.lastgroup is not None
             self.tokens.append((match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
             place = match.end()
+        for (_, text_before, start), (_, symbol, after) in pairwise(self.tokens):
+            if symbol == text_before and symbol in "=&|" and after == start + 1:
+                raise ValueError(f"--where '{text}': '{symbol * 2}' at character {start + 1} is written '{symbol}'")
 
     def either(self) -> pl.Expr:
         condition = self.both()

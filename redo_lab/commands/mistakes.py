@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from redo_lab.config import ConfigError, flatten, nearest
+from redo_lab.commands.hints import Key, composed_of, keys_of, suggestion
+from redo_lab.config import ConfigError, nearest
 from redo_lab.options import files, groups, options
 from redo_lab.paths import conf_folders, shipped
-from redo_lab.scaling import register_resolvers
 
 MISTAKES = (ConfigError, HydraException, OmegaConfBaseException)
 """What a user's config can raise before work starts."""
@@ -23,40 +21,62 @@ MISTAKES = (ConfigError, HydraException, OmegaConfBaseException)
 def explain(error: Exception, overrides: Sequence[str]) -> str:
     """One message for the user; `overrides` are what was typed."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
-        return _missing_option(error.missing_cfg_file)
+        return _missing_option(error.missing_cfg_file, error.options or (), overrides)
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
         return f"cannot read '{error.override}': {text.splitlines()[0]}"
     match = re.search(r"Could not override '([^']+)'", text)
     if match:
         key = match[1].split("@")[0]
-        if key in groups():
-            return _not_in_study(key)
-        keys = _keys(overrides)
-        if key.startswith("schedule."):
-            return _no_schedule(key, keys)
-        part = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", key)
-        if part and part[0] not in keys and part[3] in options(part[2]):
-            return f"'{part[0]}' is not part of this run: give {part[2]}={part[3]} too"
-        return f"unknown key '{key}': {nearest(key, [*keys, *groups()])}"
+        return _not_in_study(key) if key in groups() else _unknown_key(key, overrides)
     return text.splitlines()[0] if text else repr(error)
 
 
-def _missing_option(file: str) -> str:
+def _unknown_key(name: str, overrides: Sequence[str]) -> str:
+    keys = keys_of(composed_of(overrides))
+    paths = [key.path for key in keys if not key.option]
+    if name.startswith("schedule."):
+        return _no_schedule(name, paths)
+    part = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", name)
+    if part and part[0] not in paths and part[3] in options(part[2]):
+        return f"'{part[0]}' is not part of this run: give {part[2]}={part[3]} too"
+    return f"unknown key '{name}': {suggestion(name, [*keys, *map(Key, groups())])}"
+
+
+def _missing_option(file: str, offered: Sequence[str], overrides: Sequence[str]) -> str:
+    """`file` is group/option; offered: the options Hydra knows, those of its plugins with them."""
     group, slash, option = file.partition("/")
     if not slash:
         return f"no config '{file}': {nearest(file, (path.stem for path in shipped('conf').glob('*.yaml')))}"
+    if group == "hydra":
+        folder, _, option = option.partition("/")
+        return f"no option '{option}' in group '{group}/{folder}': {nearest(option, offered)}"
     for other in groups():
         if option in options(other):
             return f"no option '{option}' in group '{group}': it is one of another group, give {other}={option}"
-    return f"no option '{option}' in group '{group}': {nearest(option, options(group))}"
+    message = f"no option '{option}' in group '{group}': {_choice(option, options(group))}"
+    if not option.replace(".", "", 1).isdecimal():
+        return message
+    same = [key.path for key in keys_of(composed_of(overrides)) if key.leaf == group and not key.option]
+    return f"{message}; or {same[0]}={option} for any other value" if same else message
+
+
+def _choice(option: str, names: Sequence[str]) -> str:
+    """`nearest`, but where none is near, games and the like are one choice of their folder."""
+    hint = nearest(option, names)
+    if not hint.startswith("choices: "):
+        return hint
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    return "choices: " + ", ".join(
+        [*(name for name in names if "/" not in name), *(f"{folder}/…" for folder in sorted(folders))]
+    )
 
 
 def _not_in_study(group: str) -> str:
     studies = [f"study={name}" for name in files("study") if group in _groups_of_study(name)]
-    return f"this study has no '{group}': leave {group}=… out" + (
-        f", or give {' or '.join(studies)}" if studies else ""
-    )
+    if not studies:
+        return f"'{group}' is a group of your own that no study has in its defaults: +{group}=… adds it"
+    return f"this study has no '{group}': leave {group}=… out, or give {' or '.join(studies)}"
 
 
 def _groups_of_study(name: str) -> set[str]:
@@ -72,14 +92,3 @@ def _no_schedule(key: str, keys: Sequence[str]) -> str:
     name = key.removeprefix("schedule.")
     same = [other for other in keys if other.rpartition(".")[2] == name]
     return f"there is no '{key}' any more, each part has its own numbers: {nearest(same[0] if same else name, keys)}"
-
-
-def _keys(overrides: Iterable[str]) -> list[str]:
-    chosen = [word for word in overrides if word.partition("=")[0] in groups()]
-    register_resolvers()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(shipped("conf")), version_base="1.3"):
-        try:
-            return list(flatten(compose("config", overrides=chosen)))
-        except HydraException:
-            return list(flatten(compose("config")))

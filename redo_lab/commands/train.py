@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from redo_lab.commands.again import with_way_on
 from redo_lab.commands.mistakes import MISTAKES, explain
+from redo_lab.commands.words import arranged
 from redo_lab.config import ConfigError, resolve
-from redo_lab.options import groups
+from redo_lab.options import check_lists
 from redo_lab.paths import shipped
 from redo_lab.runs.reading import printable
 from redo_lab.runs.status import State
@@ -47,7 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def compose(words: Sequence[str]) -> int:
     """Runs what the overrides in `words` ask for; returns the exit code."""
-    words = [quoted(word, groups()) for word in words]
+    try:
+        words = arranged(words)
+    except MISTAKES as error:
+        return _refuse(error, words)
     sys.argv = ["redo-lab train", *words]
     # Hydra then hands its errors on instead of printing them and leaving with code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -66,31 +70,27 @@ def _refuse(error: Exception, words: Sequence[str]) -> int:
     return EXIT_MISTAKE
 
 
-def quoted(word: str, group_names: Sequence[str]) -> str:
-    """`replay_ratio=0.25,1` as `replay_ratio='0.25','1'`: Hydra takes only strings as options of a group."""
-    key, equals, value = word.partition("=")
-    if key not in group_names:
-        return word
-    return key + equals + re.sub(r"(?<![\w./'\"])\d+(\.\d+)?(?![\w./'\"])", r"'\g<0>'", value)
-
-
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def compose_and_run(composed: DictConfig) -> None:
-    """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code."""
+def compose_and_run(composed: DictConfig) -> float | None:
+    """Hydra's entry: composes the config from sys.argv and trains the run, or leaves with its exit code.
+
+    Returns the objective for a sweeper that learns; its launcher is another than ours, which do not come by here.
+    """
     from redo_lab.plan import plan
     from redo_lab.runs.place import writing
 
     try:
+        check_lists(HydraConfig.get().overrides.task)
         planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
         with writing(composed.root):
             if planned.dry_run:
                 print(_described(planned))
-                return
+                return None
             if composed.force:
                 planned.set_aside()
             if planned.finished:
                 print(f"{planned.directory} is finished; nothing to do")
-                return
+                return _objective(planned)
             planned.write()
     except ConfigError as error:
         # Left to Hydra, it would be preceded by a line of Hydra's own.
@@ -101,6 +101,15 @@ def compose_and_run(composed: DictConfig) -> None:
     if code := _execute(planned.directory):
         # Not for 0: Ray's workers take any SystemExit for a crash.
         raise SystemExit(code)
+    return _objective(planned)
+
+
+def _objective(planned: Plan) -> float | None:
+    """What the sweeper is told of the finished run; None if there is no sweeper that learns."""
+    from redo_lab.sweeping.objective import learns, objective
+
+    hydra_config = HydraConfig.get()
+    return objective(planned) if hydra_config.mode is RunMode.MULTIRUN and learns(hydra_config.sweeper) else None
 
 
 def _described(planned: Plan) -> str:
@@ -123,8 +132,9 @@ def _execute(directory: Path) -> int:
     except LeaseHeld as error:
         return _refuse(error, [])
     except ConfigError as error:
-        with suppress(OSError):
-            write_mistake(directory, str(error))
+        if directory.is_dir():
+            with suppress(OSError):
+                write_mistake(directory, str(error))
         return _refuse(error, [])
     except LeaseLost as error:
         print(f"redo-lab train: {error}; nothing more was written", file=sys.stderr)

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from redo_lab.config import require
 from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
+
+LARGEST = 32
+"""Pixels of a side: the dense layer reads every position of the convolution, which strides over none."""
 
 
 class MinAtarNetwork(nn.Module, Torso):
@@ -35,8 +39,13 @@ class MinAtarNetwork(nn.Module, Torso):
 
     @staticmethod
     def check_obs(obs_shape: tuple[int, ...]) -> None:
-        """Raises ConfigError unless observations are images."""
+        """Raises ConfigError unless observations are small images."""
         check_rank("minatar", obs_shape, 3)
+        require(
+            min(obs_shape[1:]) >= 3 and max(obs_shape[1:]) <= LARGEST,
+            f"network: minatar reads images of 3 × 3 to {LARGEST} × {LARGEST} pixels, but observations are "
+            f"{list(obs_shape)}",
+        )
 
     def forward(self, obs: Tensor) -> Tensor:
         """Features [N, 128 * width] of observations [N, C, 10, 10]."""

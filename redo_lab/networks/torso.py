@@ -8,7 +8,9 @@ from typing import Protocol
 
 from torch import Tensor
 
+from redo_lab.config import ConfigError, Part, target_of
 from redo_lab.neurons.layers import HiddenLayer, Initialiser, Reader
+from redo_lab.options import files, node_of
 
 
 class Torso(Protocol):
@@ -32,3 +34,20 @@ class Torso(Protocol):
 
 TorsoBuilder = Callable[..., Torso]
 """Called with obs_shape= and generator=."""
+
+
+def check_reads(network: Part[Torso], obs_shape: tuple[int, ...]) -> None:
+    """ConfigError, naming the networks that can, unless `network` reads observations of this shape."""
+    try:
+        network.cls.check_obs(obs_shape)
+    except ConfigError as error:
+        others = " or ".join(f"network={name}" for name in files("network") if _reads(name, obs_shape))
+        raise ConfigError(f"{error}" + (f"; {others} reads these" if others else "")) from error
+
+
+def _reads(name: str, obs_shape: tuple[int, ...]) -> bool:
+    try:
+        target_of(node_of("network", name), f"network={name}").check_obs(obs_shape)
+    except ConfigError:
+        return False
+    return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redo_lab.config import Part, fill, part, require
 from redo_lab.experience import Env, Recording
-from redo_lab.networks.torso import Torso
+from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
@@ -111,7 +111,7 @@ class Offline(Blueprint):
     def _check(self) -> None:
         self.care.check(self.agent.cls)
         self.agent.cls.check_env(self.spec)
-        self.network.cls.check_obs(self.spec.obs_shape)
+        check_reads(self.network, self.spec.obs_shape)
 
     @staticmethod
     def planned_updates(root: Mapping[str, Any]) -> int:

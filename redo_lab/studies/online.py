@@ -14,7 +14,7 @@ import torch
 from redo_lab.config import ConfigError, Part, part, require
 from redo_lab.envs.guard import Guard
 from redo_lab.experience import Env, Rendered
-from redo_lab.networks.torso import Torso
+from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.memory import bytes_needed, check_memory
@@ -91,7 +91,7 @@ class Online(Blueprint):
             require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
         self.care.check(self.agent.cls)
         self.agent.cls.check_env(self.spec)
-        self.network.cls.check_obs(self.spec.obs_shape)
+        check_reads(self.network, self.spec.obs_shape)
         warmup = self.agent.config.warmup_env_steps
         require(
             warmup < self.total, f"agent.warmup_env_steps={warmup}, but training has {self.total} agent steps in all"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from redo_lab.config import Part, fill, part, require
 from redo_lab.experience import Data
-from redo_lab.networks.torso import Torso
+from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Journal
 from redo_lab.runs.names import TRAIN_ACCURACY
 from redo_lab.seeding import Seeds
@@ -82,7 +82,7 @@ class Supervised(Blueprint):
         size, samples = self.learner.config.batch_size, self.data.config.samples
         require(size <= samples, f"learner.batch_size={size} is more than data.samples={samples}")
         self.care.check(self.learner.cls)
-        self.network.cls.check_obs(self.data.cls.obs_shape)
+        check_reads(self.network, self.data.cls.obs_shape)
 
     @staticmethod
     def planned_updates(root: Mapping[str, Any]) -> int:

@@ -18,6 +18,7 @@ from redo_lab.launch.local import Pool, exit_code
 from redo_lab.launch.table import display, summary
 from redo_lab.replay import memory
 from redo_lab.runs import about
+from redo_lab.sweeping.objective import check_direction, objective
 from redo_lab.sweeping.planned import Planned, dry, make_room, planned_jobs, preview, without_duplicates, write
 from redo_lab.sweeping.preview import machine_problem
 
@@ -35,6 +36,8 @@ class LocalSweep:
     def run(self, job_overrides: Sequence[Sequence[str]]) -> int:
         """0: every run asked for is finished, or described in a dry run; otherwise the code to end with."""
         planned = planned_jobs(self.context, self.config, job_overrides, here=True)
+        self.asked = [job.plan for job in planned]
+        check_direction(self.config.hydra.sweeper, self.asked)
         wanted = without_duplicates(planned)
         if len(wanted) < len(planned):
             again = len(planned) - len(wanted)
@@ -55,6 +58,10 @@ class LocalSweep:
             board = pool.run([_job(job) for job in due], finished_before=len(wanted) - len(due))
         print(summary(board))
         return exit_code(board)
+
+    def objectives(self) -> list[float] | None:
+        """Those of the runs asked for last, once they are finished; None after a dry run."""
+        return None if any(plan.dry_run for plan in self.asked) else [objective(plan) for plan in self.asked]
 
     def _describe(self, wanted: Sequence[Planned], due: Sequence[Planned], gpus: int) -> None:
         problem = machine_problem([job.plan for job in due])

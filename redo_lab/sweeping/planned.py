@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from redo_lab.config import ConfigError, require, resolve
 from redo_lab.launch.names import short_names, varying
+from redo_lab.options import check_lists
 from redo_lab.plan import Plan, plan
 from redo_lab.runs.place import set_aside, writing
 from redo_lab.sweeping.preview import Preview, Wanted
@@ -100,6 +101,7 @@ class _Seeds:
 
     def _plan(self, overrides: Sequence[str]) -> tuple[Plan, bool]:
         """The plan, and whether anything in the config refers to the seed."""
+        check_lists(overrides)
         composed = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         refers = re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(ours)) is not None

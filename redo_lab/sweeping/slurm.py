@@ -56,6 +56,9 @@ class SlurmSweep:
         write(due)
         return next((refused for sweep in sweeps if (refused := _submit(slurm, sweep))), 0)
 
+    def objectives(self) -> None:
+        """Not known yet: jobs have been submitted, or described."""
+
 
 def _due(wanted: Sequence[Planned]) -> tuple[list[Planned], set[Path]]:
     """Those that are neither finished nor in the queue, and the directories of those in it; prints the counts."""

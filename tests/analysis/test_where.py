@@ -54,6 +54,8 @@ def test_conditions_keep_the_runs_they_say(condition: str, kept: str) -> None:
         ("dirty=1", "dirty is true or false, got '1'"),
         ("recycler", "expected =, !=, <, <=, >, >= or ~ after recycler at character 9"),
         ("recycler=", "expected a value at character 10"),
+        ("recycler==redo", "'==' at character 9 is written '='"),
+        ("seed=1 && recycler=redo", "'&&' at character 8 is written '&'"),
         ("(seed=1", "a bracket is not closed at character 8"),
         ("seed=1 seed=2", "expected & or | at character 8"),
         ("seed=1 &", "expected the name of a column at character 9"),

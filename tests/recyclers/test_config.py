@@ -9,7 +9,7 @@ import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from redo_lab.commands.train import quoted
+from redo_lab.commands.words import quoted
 from redo_lab.neurons.surgery import Redraws
 from redo_lab.options import groups
 from redo_lab.types import Counters, Transition
