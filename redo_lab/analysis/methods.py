@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from redo_lab.analysis.sheet import BETWEEN, current
 from redo_lab.config import nearest
 from redo_lab.runs.table import Table
 
@@ -43,19 +44,16 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
     keys = list(by or words_first or [FALLBACK if FALLBACK in axes else (axes or ["study"])[0]])
     if INTERVENTIONS[0] in keys and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in keys:
         keys.insert(keys.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
-    named = runs.with_columns(
-        pl.Series("method", [_label({name: row[name] for name in keys}) for row in runs.iter_rows(named=True)])
-    )
-    ordered = named.sort(*_ranks(runs, keys), "game", "seed", nulls_last=True, maintain_order=True)
+    ordered = _labelled(runs, keys).sort(*_ranks(runs, keys), "game", "seed", nulls_last=True, maintain_order=True)
     _refuse_duplicates(ordered, [name for name in (*varying, *table.settings) if name not in keys])
-    return ordered
+    return _called(ordered)
 
 
 def label_without(run: Mapping[str, Any], without: str) -> str:
-    """The method's name without the part that `without` gives: "redo, RR 2" → "redo"."""
-    part = _part(without, run[without])
-    words = [word for word in str(run["method"]).split(", ") if word != part]
-    return ", ".join(words) or "all runs"
+    """What the method is called without the part that `without` gives: "redo, RR 2" → "redo"."""
+    part, sheet = _part(without, run[without]), current()
+    words = [word for word in sheet.plain(str(run["method"])).split(BETWEEN) if word != part]
+    return sheet.method(BETWEEN.join(words) or "all runs")
 
 
 def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
@@ -64,6 +62,25 @@ def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
     return runs.with_columns(missing).with_columns(
         pl.col("game").cast(pl.String).fill_null(ONE_TASK),
         pl.col("seed").fill_null(0 if runs.schema.get("seed", pl.Int64).is_numeric() else "0"),
+    )
+
+
+def _labelled(runs: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    labels = [_label({name: row[name] for name in keys}) for row in runs.iter_rows(named=True)]
+    return runs.with_columns(pl.Series("method", labels))
+
+
+def _called(runs: pl.DataFrame) -> pl.DataFrame:
+    """Methods in the order of the style sheet, called as it has it; ValueError if two of them can't be told apart."""
+    sheet = current()
+    labels = list(dict.fromkeys(runs["method"]))
+    names = {label: sheet.method(label) for label in labels}
+    for label, name in names.items():
+        if sheet.plain(name) != label:
+            raise ValueError(f"two methods would be called '{name}': '{label}' and '{sheet.plain(name)}'")
+    ranks = pl.col("method").replace_strict({label: sheet.rank(label) for label in labels}, return_dtype=pl.Int64)
+    return runs.sort(ranks, maintain_order=True).with_columns(
+        pl.col("method").replace_strict(names, return_dtype=pl.String)
     )
 
 
@@ -89,7 +106,7 @@ def _label(values: dict[str, Any]) -> str:
     acting = [name for name in INTERVENTIONS if values.get(name) not in (None, "none")]
     idle = [name for name in INTERVENTIONS if name in values and name not in acting]
     values = {name: value for name, value in values.items() if name not in (idle if acting else idle[1:])}
-    return ", ".join(_part(name, value) for name, value in values.items())
+    return BETWEEN.join(_part(name, value) for name, value in values.items())
 
 
 def _part(name: str, value: Any) -> str:

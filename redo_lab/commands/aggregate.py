@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redo_lab.analysis.schemes import METRICS
-from redo_lab.analysis.selection import add_selection, guarded, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import add_selection, check_names, guarded, resampling_of, scores_of, table_of
 from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
 
     table = table_of(arguments)
     score_table = scores_of(arguments, table)
+    check_names(arguments, score_table)
     resampling = resampling_of(arguments)
     summary = summary_of(score_table, table, arguments.metric, resampling)
     output = arguments.output or (arguments.runs[0] if arguments.runs and arguments.runs[0].is_dir() else Path())
