@@ -1,4 +1,4 @@
-"""`redo-lab aggregate`: runs to a table in the terminal, a CSV and a few figures."""
+"""`redo-lab aggregate`: runs to a table in the terminal, as CSV, LaTeX and Markdown, and a few figures."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--metric", nargs="+", choices=METRICS, default=METRICS, help="columns of the table (default: all)"
     )
+    command_line.add_argument(
+        "--bold", action="store_true", help="the best value of each column in bold, in the LaTeX and Markdown tables"
+    )
     return command_line
 
 
@@ -42,7 +45,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from redo_lab.analysis.figures.automatic import drawings
     from redo_lab.analysis.figures.base import Source, caption, save
     from redo_lab.analysis.recipes import of_aggregate
-    from redo_lab.analysis.summary import summary_of, write_csv
+    from redo_lab.analysis.summary import summary_of, write_csv, write_texts
 
     table = table_of(arguments)
     score_table = scores_of(arguments, table)
@@ -52,6 +55,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     output = arguments.output or (arguments.runs[0] if arguments.runs and arguments.runs[0].is_dir() else Path())
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
+    files += write_texts(summary, output, bold=arguments.bold)
     source = Source(score_table, table, resampling)
     figures = of_aggregate(len(score_table.games))
     for file, (name, _, drawing) in zip(figures, drawings(figures.values(), source), strict=True):
