@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -37,6 +37,7 @@ class Resampling:
     (percentile), basic and bc (bias-corrected) are rliable's, with as many runs as there are.
     tasks: games are drawn, too, as if there were more of them.
     paired: a difference draws the same seeds of both methods, as if these had something in common.
+    plain: of what a method is called the name that its draws are made by, so that no number depends on the former.
     """
 
     repetitions: int
@@ -45,6 +46,7 @@ class Resampling:
     tasks: bool = False
     confidence: float = 0.95
     paired: bool = False
+    plain: Callable[[str], str] = str
 
     def __post_init__(self) -> None:
         if self.repetitions < 1:
@@ -60,7 +62,7 @@ class Resampling:
         """Of a matrix [seeds, games]; `name`: whose, so that those of two methods are independent."""
         if self.method == RAO_WU and self.tasks and games > 1:
             return GameResamples(seeds, games, self)
-        return Resamples(seeds, games, self, name)
+        return Resamples(seeds, games, self, self.plain(name))
 
     @property
     def described(self) -> str:

@@ -9,10 +9,12 @@ import polars as pl
 
 from redo_lab.analysis.output import whole_file, without_formulas
 from redo_lab.config import nearest
+from redo_lab.runs.status import count_text
 from redo_lab.runs.table import Table
 
 ENDINGS = (".csv", ".parquet")
 ALL = "all"
+EXPERIMENT = ("experiment",)
 
 
 def values(table: Table, names: Sequence[str]) -> pl.DataFrame:
@@ -46,16 +48,30 @@ def score_column(table: Table) -> str:
 
 
 def shown_columns(table: Table, rows: pl.DataFrame) -> list[str]:
-    """The columns worth a terminal: of runs their axes that differ, how they stand, then settings that differ.
+    """The columns worth a terminal: of runs which, how they stand, their axes and then settings that differ.
 
     A setting of a part that only some runs have (`recyclers.redo.threshold`) counts where those runs differ in it.
     """
     if "value" in rows.columns:
         return ["run_id", "env_steps", "updates", "name", "value"]
-    axes = [name for name in table.axes if rows[name].n_unique() > 1]
+    axes = [name for name in (*EXPERIMENT, *table.axes) if rows[name].n_unique() > 1]
     settings = [name for name in table.settings if rows[name].drop_nulls().n_unique() > 1]
-    units = ["unit"] if rows["unit"].n_unique() > 1 else []
-    return [*(axes or ["run_id"]), "state", *units, "percent", score_column(table), *settings]
+    return ["run_id", "state", length_column(table), score_column(table), *axes, *settings]
+
+
+def with_length(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of runs with a column for people of how far each is: `450k/500k`."""
+    pairs = rows.select("done", "planned", "unit").iter_rows()
+    several = rows["unit"].n_unique() > 1
+    texts = [f"{count_text(done)}/{count_text(planned)}{f' {unit}' * several}" for done, planned, unit in pairs]
+    return rows.with_columns(pl.Series(length_column(table), texts))
+
+
+def length_column(table: Table) -> str:
+    """`steps` of runs that all count in agent steps; `progress` of runs that count in different things."""
+    units = table.runs["unit"].unique().to_list()
+    name = units[0].rpartition(" ")[2] if len(units) == 1 else ""
+    return "progress" if name in ("", *table.runs.columns) else name
 
 
 def chosen(rows: pl.DataFrame, columns: Sequence[str], sort: str | None) -> pl.DataFrame:

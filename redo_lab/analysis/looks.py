@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
-from redo_lab.analysis.recipes import LOOKS
-from redo_lab.paths import folders
+from redo_lab.analysis.sheet import BETWEEN, current
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colour-blind-safe palette without its yellow, which is too pale for a line on white."""
@@ -68,8 +66,19 @@ class Look(NamedTuple):
 def looks(methods: Sequence[str]) -> dict[str, Look]:
     """A distinct look per method, the same in every figure of the same methods.
 
-    "redo" and "redo, RR 2" are variants of one family: they share its colour and line, and differ in shade and marker.
-    A family of figures/looks.yaml always has its own colour; any other one starts from a hash of its name.
+    `methods` are called as the style sheet has it; a method looks the same whatever it is called.
+    """
+    sheet = current()
+    plain = {method: sheet.plain(method) for method in methods}
+    by_plain = _looks(list(dict.fromkeys(plain.values())))
+    return {method: _own(name, by_plain[name]) for method, name in plain.items()}
+
+
+def _looks(methods: Sequence[str]) -> dict[str, Look]:
+    """Of plain names: "redo" and "redo, RR 2" are variants of one family, with its colour and line.
+
+    They differ in shade and marker. A family to which the sheet gives a place always has it; any other one starts from
+    a hash of its name.
     """
     families = dict.fromkeys(_family(method) for method in methods)
     fixed = places()
@@ -80,27 +89,29 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
         taken.add(slot)
         variants = [method for method in methods if _family(method) == family]
         for number, method in enumerate(variants):
-            shade = _shaded(COLOURS[slot % len(COLOURS)], PALEST * (1 - (number + 1) / len(variants)))
+            shade = _shaded(_colour(family, slot), PALEST * (1 - (number + 1) / len(variants)))
             by_method[method] = Look(shade, LINES[slot % len(LINES)], MARKERS[(slot + number) % len(MARKERS)])
     return {method: by_method[method] for method in methods}
 
 
-@cache
 def places() -> dict[str, int]:
-    """The places in the palette that looks.yaml gives to families, the user's own files after ours."""
-    from omegaconf import OmegaConf
+    """The places in the palette that the style sheet gives to families."""
+    return dict(current().places)
 
-    places: dict[str, int] = {}
-    for path in (folder / f"{LOOKS}.yaml" for folder in folders("figures")):
-        if not path.is_file():
-            continue
-        content = OmegaConf.to_container(OmegaConf.load(path))
-        if not isinstance(content, dict) or not all(
-            isinstance(place, int) and place >= 0 for place in content.values()
-        ):
-            raise ValueError(f"{path}: gives each method its place in the palette, a whole number ≥ 0")
-        places |= {str(family): place for family, place in content.items()}
-    return places
+
+def _colour(family: str, slot: int) -> str:
+    """The one that the style sheet gives to `family`, else the palette's."""
+    return current().colours.get(family, COLOURS[slot % len(COLOURS)])
+
+
+def _own(method: str, look: Look) -> Look:
+    """`look`, unless the style sheet has one for this very variant of a family."""
+    sheet = current()
+    if BETWEEN not in method:
+        return look
+    if (place := sheet.places.get(method)) is not None:
+        look = Look(*(options[place % len(options)] for options in (COLOURS, LINES, MARKERS)))
+    return look._replace(colour=sheet.colours.get(method, look.colour))
 
 
 def _family(method: str) -> str:

@@ -7,21 +7,20 @@ from typing import Any
 
 import polars as pl
 
+from redo_lab.analysis.sheet import BETWEEN, current
 from redo_lab.config import nearest
+from redo_lab.runs.distinction import telling, words
 from redo_lab.runs.table import Table
 
 NEVER_A_METHOD = ("game", "seed", "suite", "scale")
+LAST_RESORTS = ("suite", "scale")
+"""Never a method by themselves; named where runs that differ in nothing else would be one."""
 ONE_TASK = "one task"
 """The game of runs that have none."""
 FALLBACK = "recycler"
+EXPERIMENT = "experiment"
 INTERVENTIONS = ("recycler", "regulariser")
 """Two axes that name together what a run does against lost plasticity: where both vary, `by` the first means both."""
-SHORT = {
-    "replay_ratio": "RR",
-    "network.width": "width",
-    "agent.learning_rate": "lr",
-    "agent.learning_rate_scale": "lr ×",
-}
 
 
 def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
@@ -29,8 +28,8 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
 
     Runs without a game are of one task, those without a seed have seed 0.
 
-    `by` names the axes, or settings that vary, that tell methods apart; None takes the axes that vary. Two runs in one
-    cell raise ValueError.
+    `by` names the axes, or settings that vary, that tell methods apart; None takes the axes that vary and, where two
+    runs are in one cell, settings that tell them apart, at last the experiment. Two runs in one cell raise ValueError.
     """
     runs = _with_cells(table.runs)
     axes = [name for name in table.axes if name not in NEVER_A_METHOD]
@@ -43,19 +42,25 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
     keys = list(by or words_first or [FALLBACK if FALLBACK in axes else (axes or ["study"])[0]])
     if INTERVENTIONS[0] in keys and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in keys:
         keys.insert(keys.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
-    named = runs.with_columns(
-        pl.Series("method", [_label({name: row[name] for name in keys}) for row in runs.iter_rows(named=True)])
-    )
-    ordered = named.sort(*_ranks(runs, keys), "game", "seed", nulls_last=True, maintain_order=True)
-    _refuse_duplicates(ordered, [name for name in (*varying, *table.settings) if name not in keys])
-    return ordered
+    apart = [name for name in LAST_RESORTS if name in table.axes]
+    rest = [name for name in (*varying, *apart, *table.settings, EXPERIMENT) if name not in keys]
+    keys += [] if by else _telling(runs, keys, rest)
+    ordered = _labelled(runs, keys).sort(*_ranks(runs, keys), "game", "seed", nulls_last=True, maintain_order=True)
+    _refuse_duplicates(ordered, [name for name in rest if name not in keys])
+    return _called(ordered)
+
+
+def _telling(runs: pl.DataFrame, keys: Sequence[str], rest: Sequence[str]) -> list[str]:
+    """Of `rest` what tells apart runs of one game and seed that are the same in `keys`."""
+    cells = list(zip(*(runs[name] for name in (*keys, "game", "seed")), strict=True))
+    return telling(list(runs.select(rest).iter_rows(named=True)), rest, cells)
 
 
 def label_without(run: Mapping[str, Any], without: str) -> str:
-    """The method's name without the part that `without` gives: "redo, RR 2" → "redo"."""
-    part = _part(without, run[without])
-    words = [word for word in str(run["method"]).split(", ") if word != part]
-    return ", ".join(words) or "all runs"
+    """What the method is called without the part that `without` gives: "redo, RR 2" → "redo"."""
+    part, sheet = words(without, run[without]), current()
+    others = [word for word in sheet.plain(str(run["method"])).split(BETWEEN) if word != part]
+    return sheet.method(BETWEEN.join(others) or "all runs")
 
 
 def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
@@ -64,6 +69,25 @@ def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
     return runs.with_columns(missing).with_columns(
         pl.col("game").cast(pl.String).fill_null(ONE_TASK),
         pl.col("seed").fill_null(0 if runs.schema.get("seed", pl.Int64).is_numeric() else "0"),
+    )
+
+
+def _labelled(runs: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    labels = [_label({name: row[name] for name in keys}) for row in runs.iter_rows(named=True)]
+    return runs.with_columns(pl.Series("method", labels))
+
+
+def _called(runs: pl.DataFrame) -> pl.DataFrame:
+    """Methods in the order of the style sheet, called as it has it; ValueError if two of them can't be told apart."""
+    sheet = current()
+    labels = list(dict.fromkeys(runs["method"]))
+    names = {label: sheet.method(label) for label in labels}
+    for label, name in names.items():
+        if sheet.plain(name) != label:
+            raise ValueError(f"two methods would be called '{name}': '{label}' and '{sheet.plain(name)}'")
+    ranks = pl.col("method").replace_strict({label: sheet.rank(label) for label in labels}, return_dtype=pl.Int64)
+    return runs.sort(ranks, maintain_order=True).with_columns(
+        pl.col("method").replace_strict(names, return_dtype=pl.String)
     )
 
 
@@ -84,19 +108,14 @@ def _ranks(runs: pl.DataFrame, keys: Sequence[str]) -> list[pl.Expr]:
 def _label(values: dict[str, Any]) -> str:
     """Words stand for themselves, numbers carry the name of their axis: "redo, RR 2".
 
-    Of several interventions those named `none` are left out: "weight_decay", "redo, l2_init", "none".
+    Of several interventions those named `none` are left out: "weight_decay", "redo, l2_init", "none"; so is a setting
+    of a part that the run doesn't have.
     """
+    values = {name: value for name, value in values.items() if value is not None or "." not in name} or values
     acting = [name for name in INTERVENTIONS if values.get(name) not in (None, "none")]
     idle = [name for name in INTERVENTIONS if name in values and name not in acting]
     values = {name: value for name, value in values.items() if name not in (idle if acting else idle[1:])}
-    return ", ".join(_part(name, value) for name, value in values.items())
-
-
-def _part(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    text = "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-    return f"{SHORT.get(name, name.replace('_', ' '))} {text}"
+    return BETWEEN.join(words(name, value) for name, value in values.items())
 
 
 def _refuse_duplicates(runs: pl.DataFrame, ignored: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from redo_lab.analysis.schemes import RAO_WU, SCHEMES
+from redo_lab.analysis.sheet import LOOKS
 from redo_lab.paths import folders, shipped
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from redo_lab.analysis.figures.beside import Layout
 
 FIGURES = shipped("figures")
-LOOKS = "looks"
-"""The file beside the figures that says how methods look."""
 SELECTION = ("use", "runs", "by", "where", "mixed_steps", "interval", "figure")
 """What a figure is made of, and each panel of one."""
 KEYS = (*SELECTION, "report", "aggregate", "at", "panels", "layout")

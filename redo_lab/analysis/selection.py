@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from redo_lab.analysis import sheet
 from redo_lab.analysis.schemes import RAO_WU, SCHEMES
 from redo_lab.runs.reading import printable
 
@@ -56,12 +57,19 @@ def add_selection(parser: argparse.ArgumentParser, *, runs: str = "+") -> None:
     parser.add_argument(
         "--allow-missing", action="store_true", help="go on with what is common, and say what is left out"
     )
+    parser.add_argument(
+        "--names", nargs="+", default=[], metavar="NAME=TEXT", help='what methods and games are called: redo="ReDo"'
+    )
+    parser.add_argument(
+        "--looks", type=Path, metavar="FILE", help="a YAML file of names, order, colours, titles and games"
+    )
 
 
 def guarded(verb: str, act: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
     """0, or 2 with the reason on stderr for a mistake in the arguments."""
     try:
-        act(arguments)
+        with sheet.applied(sheet.of_words(getattr(arguments, "looks", None), getattr(arguments, "names", ()))):
+            act(arguments)
     except (ValueError, OSError) as error:
         print(printable(f"redo-lab {verb}: {error}"), file=sys.stderr)
         return 2
@@ -128,6 +136,7 @@ def resampling_of(arguments: argparse.Namespace, interval: str | None = None) ->
         arguments.resample_games,
         arguments.confidence,
         arguments.paired,
+        sheet.current().plain,
     )
 
 
@@ -153,6 +162,13 @@ def scores_of(arguments: argparse.Namespace, table: Table, *, mixed_steps: bool 
         each = "; ".join(f"{method}: {', '.join(map(str, seeds))}" for method, seeds in score_table.seeds.items())
         raise ValueError(f"--paired needs the same seeds of every method ({each})")
     return score_table
+
+
+def check_names(arguments: argparse.Namespace, *score_tables: ScoreTable) -> None:
+    """ValueError if --names names what is in none of the tables."""
+    methods = [method for table in score_tables for method in table.methods]
+    games = [game for table in score_tables for game in table.games]
+    sheet.current().check_names(sheet.named(arguments.names), methods, games)
 
 
 def _below_root(path: Path) -> Path:

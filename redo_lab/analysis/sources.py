@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from redo_lab.analysis.figures.base import Drawing, PaneKind, Source
+from redo_lab.analysis.figures.titles import entitle
 from redo_lab.analysis.recipes import Figure, read
-from redo_lab.analysis.selection import ROOT, narrowed, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import ROOT, check_names, narrowed, resampling_of, scores_of, table_of
 from redo_lab.paths import folders
 
 if TYPE_CHECKING:
@@ -37,14 +38,21 @@ def drawn(arguments: argparse.Namespace) -> tuple[Drawing, list[Source]]:
         score_table = scores_of(own, table, mixed_steps=panel.mixed_steps)
         resampling = resampling_of(arguments, panel.interval)
         sources.append(Source(score_table, table, resampling, arguments.smooth))
+    check_names(arguments, *(source.score_table for source in sources))
+    drawing = _drawing(figure, sources)
+    entitle(drawing.figure, Path(arguments.name).stem)
+    return drawing, sources
+
+
+def _drawing(figure: Figure, sources: Sequence[Source]) -> Drawing:
     if figure.layout is None:
-        return figure.alone.kind.draw(sources[0]), sources
+        return figure.alone.kind.draw(sources[0])
     parts = []
     for panel, source in zip(figure.panels, sources, strict=True):
         if not isinstance(panel.kind, PaneKind):
             raise ValueError(f"{type(panel.kind).__name__} can't stand beside other panels")
         parts.append(panel.kind.panes(source))
-    return figure.layout.draw(parts), sources
+    return figure.layout.draw(parts)
 
 
 def _runs_of(place: str | None, figure: str) -> Path | None:

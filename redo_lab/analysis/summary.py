@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from redo_lab.analysis.lines import dormancy_threshold, final_dormancy
 from redo_lab.analysis.normalise import Normalisation
 from redo_lab.analysis.output import whole_file, without_formulas
 from redo_lab.analysis.score_table import ScoreTable
+from redo_lab.analysis.sheet import current
+from redo_lab.analysis.typeset import Content
 from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 
@@ -70,7 +72,7 @@ def as_table(summary: Summary, narrow: bool) -> Printed:
     if summary.threshold is not None:
         table.add_column(f"dormant %{_break(narrow)}(τ = {summary.threshold:g})", justify="right")
     for method in score_table.methods:
-        values = [estimate_text(summary.estimates[method][metric], narrow) for metric in summary.metrics]
+        values = [Text(estimate_text(summary.estimates[method][metric], _break(narrow))) for metric in summary.metrics]
         dormant = [f"{summary.dormancy[method]:.1f}"] if summary.threshold is not None else []
         table.add_row(
             Text(printable(method)), str(len(score_table.games)), str(len(score_table.seeds[method])), *values, *dormant
@@ -78,11 +80,51 @@ def as_table(summary: Summary, narrow: bool) -> Printed:
     return table
 
 
-def estimate_text(estimate: Estimate, narrow: bool) -> str:
+def estimate_text(estimate: Estimate, between: str = " ") -> str:
     """ "0.42 [0.31, 0.55]", or the value alone where there is no interval."""
     if estimate.low is None or estimate.high is None:
         return number(estimate.value)
-    return f"{number(estimate.value)}{_break(narrow)}\\[{number(estimate.low)}, {number(estimate.high)}]"
+    return f"{number(estimate.value)}{between}[{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def words_of(summary: Summary, *, bold: bool = False) -> Content:
+    """The summary for LaTeX and Markdown; `bold`: the best value of each column stands out, whatever its interval."""
+    score_table, level = summary.score_table, summary.resampling.confidence
+    methods, games = score_table.methods, ", ".join(map(current().game, score_table.games))
+    header = ["method", "games", "seeds", *(TITLES[metric] for metric in summary.metrics)]
+    rows = []
+    for method in methods:
+        values = [estimate_text(summary.estimates[method][metric]) for metric in summary.metrics]
+        rows.append([printable(method), str(len(score_table.games)), str(len(score_table.seeds[method])), *values])
+    if summary.threshold is not None:
+        header.append(f"dormant % (τ = {summary.threshold:g})")
+        rows = [[*row, f"{summary.dormancy[method]:.1f}"] for row, method in zip(rows, methods, strict=True)]
+    sample = f"{score_table.label}, {level:.0%} intervals in brackets ({score_table.suite}: {games})"
+    sentences = (sample, *score_table.warnings(), *score_table.missing())
+    notes = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences]
+    if bold and len(methods) > 1:
+        notes.append("Bold: the best value of a column; its interval may hold the others.")
+        return Content(header, rows, set(_best(summary)), notes)
+    return Content(header, rows, notes=notes)
+
+
+def _best(summary: Summary) -> Iterator[tuple[int, int]]:
+    """The row and the column of the best value of each metric, and of those that equal it."""
+    for column, metric in enumerate(summary.metrics, start=3):
+        values = [summary.estimates[method][metric].value for method in summary.score_table.methods]
+        higher = summary.score_table.score.higher_is_better and metric != "optimality_gap"
+        best = max(values) if higher else min(values)
+        yield from ((row, column) for row, value in enumerate(values) if value == best)
+
+
+def write_texts(summary: Summary, folder: Path, *, bold: bool = False) -> list[Path]:
+    """aggregate.tex and aggregate.md in `folder` are written: the table for a paper and for a page."""
+    content = words_of(summary, bold=bold)
+    texts = {folder / "aggregate.tex": content.latex(), folder / "aggregate.md": content.markdown()}
+    for path, text in texts.items():
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return list(texts)
 
 
 def write_csv(summary: Summary, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`redo-lab aggregate`: runs to a table in the terminal, a CSV and a few figures."""
+"""`redo-lab aggregate`: runs to a table in the terminal, as CSV, LaTeX and Markdown, and a few figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redo_lab.analysis.schemes import METRICS
-from redo_lab.analysis.selection import add_selection, folder_of, guarded, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import (
+    add_selection,
+    check_names,
+    folder_of,
+    guarded,
+    resampling_of,
+    scores_of,
+    table_of,
+)
 from redo_lab.runs.reading import printable
 
 if TYPE_CHECKING:
@@ -34,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--metric", nargs="+", choices=METRICS, default=METRICS, help="columns of the table (default: all)"
     )
+    command_line.add_argument(
+        "--bold", action="store_true", help="the best value of each column in bold, in the LaTeX and Markdown tables"
+    )
     return command_line
 
 
@@ -47,15 +58,17 @@ def _aggregate(arguments: argparse.Namespace) -> None:
     from redo_lab.analysis.figures.automatic import drawings
     from redo_lab.analysis.figures.base import Source, caption, save
     from redo_lab.analysis.recipes import of_aggregate
-    from redo_lab.analysis.summary import summary_of, write_csv
+    from redo_lab.analysis.summary import summary_of, write_csv, write_texts
 
     table = table_of(arguments)
     score_table = scores_of(arguments, table)
+    check_names(arguments, score_table)
     resampling = resampling_of(arguments)
     summary = summary_of(score_table, table, arguments.metric, resampling)
     output = arguments.output or folder_of(arguments)
     files = [output / "aggregate.csv"]
     write_csv(summary, files[0])
+    files += write_texts(summary, output, bold=arguments.bold)
     source = Source(score_table, table, resampling)
     figures = of_aggregate(len(score_table.games))
     for file, (name, _, drawing) in zip(figures, drawings(figures.values(), source), strict=True):

@@ -9,7 +9,16 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from redo_lab.analysis.selection import add_selection, folder_of, guarded, paths_of, resampling_of, scores_of, table_of
+from redo_lab.analysis.selection import (
+    add_selection,
+    check_names,
+    folder_of,
+    guarded,
+    paths_of,
+    resampling_of,
+    scores_of,
+    table_of,
+)
 
 if TYPE_CHECKING:
     from redo_lab.dashboards.aggregates import Target
@@ -130,7 +139,9 @@ def _pieces(arguments: argparse.Namespace, table: Table, title: str) -> Iterator
 
     resampling = resampling_of(arguments)
     if not arguments.watch:
-        return build(scores_of(arguments, table), table, resampling, title, arguments.output)
+        scores = scores_of(arguments, table)
+        check_names(arguments, scores)
+        return build(scores, table, resampling, title, arguments.output)
     curves = Curves.of_all(table, arguments.by)
     try:
         scores = scores_of(arguments, table)

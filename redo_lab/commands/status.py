@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -17,6 +16,7 @@ from redo_lab.launch.choose import guarded, overview, parser, rows
 from redo_lab.launch.overview import OVER, Overview, Row, Standing, counts
 from redo_lab.launch.table import Columns, shortened
 from redo_lab.runs.status import duration, number_text, rate_text
+from redo_lab.runs.terminal import NOTHING, Column, fitted, left_out, lines, width_of
 
 STYLES = {
     Standing.RUNNING: "green",
@@ -27,9 +27,8 @@ STYLES = {
 }
 SILENT_SECONDS = 60
 """Without a step for so long, a run that works says since when."""
-LEAST_NAME = 12
-LEFT = ("state", "run", "node", "job")
-"""Columns of words; those of numbers stand to the right."""
+NAME, SHARE = "run", 0.4
+"""The column that is shortened where there is no room for it, and the share of a line for which others are left out."""
 FILE_WIDTH = 140
 
 
@@ -55,7 +54,7 @@ def _show(arguments: argparse.Namespace) -> int:
         _watch(view, arguments)
     else:
         console = Console(highlight=False)
-        width = console.width if console.is_terminal else FILE_WIDTH
+        width = width_of(console, FILE_WIDTH)
         Console(highlight=False, width=width).print(render(rows(view, arguments, arguments.state), width))
     return 0
 
@@ -76,7 +75,7 @@ def render(selection: Sequence[Row], width: int, height: int | None = None) -> G
     """The counts and, in at most `height` lines, a line for each run: those that need a look first."""
     order = list(Standing)
     ordered = sorted(selection, key=lambda row: (order.index(row.state), row.name))
-    shown = ordered if height is None else ordered[: max(1, height - 3)]
+    shown = ordered if height is None else ordered[: max(1, height - 4)]
     summary = ", ".join(f"{count} {state}" for state, count in counts(selection).items())
     head = Text(f"{len(selection)} {'run' if len(selection) == 1 else 'runs'}: {summary or 'none'}", style="bold")
     more = [Text(f"… and {len(ordered) - len(shown)} more")] if len(shown) < len(ordered) else []
@@ -84,48 +83,32 @@ def render(selection: Sequence[Row], width: int, height: int | None = None) -> G
 
 
 def _table(selection: Sequence[Row], width: int) -> list[Text]:
-    """A head and a line for each run."""
-    columns = Columns.of([row.headline for row in selection], {row.unit for row in selection})
-    headings = ["state", "run", "done", columns.rate, "ETA", *columns.headline, "try", "node", "job"]
-    cells = [_cells(row, columns.headline) for row in selection]
-    rest = sum(max(len(column), *(len(row[at]) for row in cells)) + 2 for at, column in enumerate(headings) if at != 1)
-    longest = max(LEAST_NAME, width - rest)
-    for row in cells:
-        row[1] = shortened(row[1], longest)
-    styles = [STYLES.get(row.state, "yellow") for row in selection]
-    return _aligned([headings, *cells], ["dim", *styles])
+    """A head and a line for each run; columns in which nothing stands are not there."""
+    columns, hidden = fitted(_columns(selection), width, NAME, int(SHARE * width), shortened)
+    more = [left_out(hidden)] if hidden else []
+    return [*lines(columns, [STYLES.get(row.state, "yellow") for row in selection]), *more]
 
 
-def _aligned(table: Sequence[Sequence[str]], styles: Sequence[str]) -> list[Text]:
-    """A line for each row of `table`, whose first row is its head and whole in its style; of others the first cell is.
-
-    Rich's own Table takes four times as long, which shows from thousands of runs on.
-    """
-    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for number, (row, style) in enumerate(zip(table, styles, strict=True)):
-        padded = [
-            cell + " " * (width - cell_len(cell)) if name in LEFT else " " * (width - cell_len(cell)) + cell
-            for name, cell, width in zip(table[0], row, widths, strict=True)
-        ]
-        line = Text("  ".join(padded), no_wrap=True, overflow="ellipsis")
-        line.stylize(style, 0, len(padded[0]) if number else len(line))
-        lines.append(line)
-    return lines
-
-
-def _cells(row: Row, headline: Sequence[str]) -> list[str]:
-    return [
-        row.state.value + _activity(row),
-        row.name,
-        f"{100 * row.done // max(1, row.total)} %",
-        rate_text(row.rate_per_s),
-        "–" if row.eta_seconds is None else duration(row.eta_seconds),
-        *(number_text(name, row.headline.get(name)) for name in headline),
-        str(row.attempt),
-        row.node or "–",
-        row.job or "–",
+def _columns(selection: Sequence[Row]) -> list[Column]:
+    names = Columns.of([row.headline for row in selection], {row.unit for row in selection})
+    several = len({row.experiment for row in selection}) > 1
+    again = any(row.attempt > 1 for row in selection)
+    columns = [
+        Column("state", [row.state.value + _activity(row) for row in selection], left=True),
+        *([Column("experiment", [row.experiment for row in selection], left=True)] if several else []),
+        Column(NAME, [row.name for row in selection], left=True),
+        Column("done", [f"{100 * row.done // max(1, row.total)} %" for row in selection]),
+        Column(names.rate, [rate_text(row.rate_per_s) for row in selection], rank=6),
+        Column("ETA", [NOTHING if row.eta_seconds is None else duration(row.eta_seconds) for row in selection], rank=2),
+        *(
+            Column(name, [number_text(name, row.headline.get(name)) for row in selection], rank=3 if at else 1)
+            for at, name in enumerate(names.headline)
+        ),
+        *([Column("try", [str(row.attempt) for row in selection], rank=5)] if again else []),
+        Column("node", [row.node or NOTHING for row in selection], left=True, rank=7),
+        Column("job", [row.job or NOTHING for row in selection], left=True, rank=4),
     ]
+    return [column for column in columns if not column.empty]
 
 
 def _activity(row: Row) -> str:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from redo_lab.launch import scheduler
+from redo_lab.launch.names import distinct_names
 from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
 from redo_lab.runs import about, lease, status
 from redo_lab.runs.about import About
@@ -44,11 +45,12 @@ class Row:
     """A run. eta_seconds at the last rate; heartbeat_age, step_age: seconds since its last word and its last step
     (None where it takes none now); job, node: empty where none is known.
 
-    node: where it runs, or why its job waits, in brackets.
+    name: no other run of its experiment that is shown has it. node: where it runs, or why its job waits, in brackets.
     """
 
     directory: str
     run_id: str
+    experiment: str
     name: str
     state: Standing
     done: int
@@ -77,12 +79,23 @@ class Overview:
     def rows(self) -> list[Row]:
         """A row per run, in the order of their directories; Slurm is asked once, if any run could wait for it."""
         jobs = {path.resolve(): job for path, job in jobs_of(self.sweeps).items()}
-        runs = {directory: about.read(directory) for directory in self.directories}
-        statuses = {directory: status.read(directory) for directory, run in runs.items() if run is not None}
+        runs = {directory: run for directory in self.directories if (run := about.read(directory)) is not None}
+        names = distinct_names(runs)
+        statuses = {directory: status.read(directory) for directory in runs}
         open_jobs = {jobs[d] for d, at in statuses.items() if d in jobs and not _settled(at)}
         answer = scheduler.ask(open_jobs)
         now = time.time()
-        return [_row(d, run, statuses[d], jobs.get(d, ""), answer, now) for d, run in runs.items() if run is not None]
+        return [
+            _row(
+                directory,
+                run._replace(name=names[directory]),
+                statuses[directory],
+                jobs.get(directory, ""),
+                answer,
+                now,
+            )
+            for directory, run in runs.items()
+        ]
 
     def recorded(self) -> Mapping[Path, tuple[SweepRun, Sweep]]:
         """The newest submission of each run that has one, by its directory."""
@@ -111,6 +124,7 @@ def _row(directory: Path, run: About, last: Status | None, job: str, answer: sch
     return Row(
         directory=str(directory),
         run_id=run.run_id,
+        experiment=run.experiment,
         name=run.name,
         state=state,
         done=last.done if last else 0,

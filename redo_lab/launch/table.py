@@ -16,7 +16,7 @@ from rich.text import Text
 
 from redo_lab.launch.board import Board, Ended, Job, Running
 from redo_lab.launch.local import Display
-from redo_lab.runs.status import State, Status, duration, headline_text, number_text, rate_text
+from redo_lab.runs.status import State, Status, count_text, duration, headline_text, number_text, rate_text
 
 LAST_ENDED = 5
 WIDTHS = {"done": 10, "rate": 7, "ETA": 6}
@@ -213,16 +213,9 @@ def _ended_cells(ended: Ended) -> Cells:
 
 def _figures(job: Job, status: Status | None) -> Cells:
     return {
-        "done": f"{_compact(status.done if status else 0)}/{_compact(job.total)}",
+        "done": f"{count_text(status.done if status else 0)}/{count_text(job.total)}",
         **{name: number_text(name, value) for name, value in (status.headline if status else {}).items()},
     }
-
-
-def _compact(number: int) -> str:
-    if number < 10_000:
-        return str(number)
-    thousands = round(number / 1000)
-    return f"{thousands}k" if thousands < 1000 else f"{number / 1e6:.3g}M"
 
 
 def _duration(seconds: float | None) -> str:

@@ -14,13 +14,17 @@ OLD_UNIT = "agent steps"
 
 
 class About(NamedTuple):
-    """A run. name: short, for people; total: its length in `unit`s; axes: what tells it from others of its sweep."""
+    """A run. name: short, for people; total: its length in `unit`s; axes: what tells it from others of its sweep.
+
+    experiment: empty where run.json names none.
+    """
 
     run_id: str
     name: str
     total: int
     unit: str
     axes: Mapping[str, Any]
+    experiment: str = ""
 
 
 def read(directory: Path) -> About | None:
@@ -43,7 +47,7 @@ def of(run: Mapping[str, Any]) -> About:
     assert isinstance(axes, dict)
     assert isinstance(total, int)
     name, unit = str(run.get("name") or _name_of(axes)), str(run.get("unit", OLD_UNIT))
-    return About(_line(run_id), _line(name), total, _line(unit), axes)
+    return About(_line(run_id), _line(name), total, _line(unit), axes, _line(str(run.get("experiment") or "")))
 
 
 def initials(key: str) -> str:

@@ -185,6 +185,14 @@ def number_text(name: str, value: float | None) -> str:
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
+def count_text(number: int) -> str:
+    """9999, 10k, 2.5M."""
+    if number < 10_000:
+        return str(number)
+    thousands = round(number / 1000)
+    return f"{thousands}k" if thousands < 1000 else f"{number / 1e6:.3g}M"
+
+
 def rate_text(rate: float | None) -> str:
     """Two digits at least: 0.25, 3.4, 120."""
     return "–" if rate is None else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"

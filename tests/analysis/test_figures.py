@@ -13,7 +13,7 @@ import pytest
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.base import Source
 from redo_lab.analysis.lines import expanded, smoothed
-from redo_lab.analysis.looks import COLOURS, looks, places
+from redo_lab.analysis.looks import COLOURS, looks
 from redo_lab.analysis.recipes import in_report, names, of_aggregate, read
 from redo_lab.analysis.score_table import collect
 from redo_lab.cli import main
@@ -222,22 +222,6 @@ def test_figures_say_themselves_who_draws_them(tmp_path: Path, monkeypatch: pyte
         mine.write_text(f"use: iqm\n{wrong}\n")
         with pytest.raises(ValueError, match=said):
             in_report()
-
-
-def test_a_users_own_methods_look_as_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "looks.yaml").write_text("mine: 5\nredo: 6\n")
-    monkeypatch.setenv("REDO_LAB_CONF", str(tmp_path))
-    places.cache_clear()
-    try:
-        look = looks(["none", "mine", "redo"])
-        assert [look[name].colour for name in ("none", "mine", "redo")] == [COLOURS[0], COLOURS[5], COLOURS[6]]
-        (tmp_path / "figures" / "looks.yaml").write_text("mine: red\n")
-        places.cache_clear()
-        with pytest.raises(ValueError, match=r"looks\.yaml: gives each method its place"):
-            looks(["none"])
-    finally:
-        places.cache_clear()
 
 
 @pytest.mark.parametrize(

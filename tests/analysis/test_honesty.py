@@ -200,11 +200,14 @@ def test_a_run_without_a_seed_has_seed_0(tmp_path: Path) -> None:
     assert (scores.methods, scores.seeds) == (("supervised",), {"supervised": (0,)})
 
 
-def test_settings_tell_methods_apart_when_asked(tmp_path: Path) -> None:
+def test_settings_tell_methods_apart_where_nothing_else_does(tmp_path: Path) -> None:
     for width in (1, 2):
         make_run(tmp_path / str(width), "none", "pong", 0, [1.0], settings={"network": {"width": width}})
-    with pytest.raises(ValueError, match=r"has 2 runs; they also differ in network\.width: add one to --by"):
-        scores_at(tmp_path)
+    assert scores_at(tmp_path).methods == ("none, width 1", "none, width 2")
+    with pytest.raises(
+        ValueError, match=r"has 2 runs; they also differ in network\.width, experiment: add one to --by"
+    ):
+        scores_at(tmp_path, by=["recycler"])
     assert scores_at(tmp_path, by=["network.width"]).methods == ("width 1", "width 2")
 
 

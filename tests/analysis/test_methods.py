@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from redo_lab.analysis.methods import add_method
 from redo_lab.runs.table import load
 from tests.helpers.studies import make_run
@@ -27,3 +29,45 @@ def test_runs_of_before_that_had_no_regulariser_are_of_the_same_methods(tmp_path
     make_run(tmp_path, "redo", "qbert", 1, [1.0], regulariser="none")
     named = add_method(load([tmp_path]), ["recycler"])
     assert named["method"].to_list() == ["none", "redo", "redo"]
+
+
+def methods_of(root: Path) -> list[str]:
+    return list(dict.fromkeys(add_method(load([root]), None)["method"]))
+
+
+def test_variants_of_a_method_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
+    """A baseline beside two thresholds; the period goes with the threshold and is not named as well."""
+    make_run(tmp_path, "none", "pong", 0, [1.0])
+    for threshold, period in ((0.1, 1000), (0.2, 2000)):
+        settings = {"recyclers": {"redo": {"threshold": threshold, "period": period}}}
+        make_run(tmp_path / str(threshold), "redo", "pong", 0, [1.0], settings=settings)
+    assert methods_of(tmp_path) == ["none", "redo, threshold 0.1", "redo, threshold 0.2"]
+
+
+def test_a_learning_rate_is_named_where_it_varies_and_not_where_it_is_the_same(tmp_path: Path) -> None:
+    for rate in (1e-3, 1e-4):
+        for method in ("none", "redo"):
+            settings = {"agent": {"learning_rate": rate}}
+            make_run(tmp_path / "runs" / f"{rate}", method, "pong", 0, [1.0], settings=settings)
+    assert methods_of(tmp_path) == ["none, lr 0.0001", "none, lr 0.001", "redo, lr 0.0001", "redo, lr 0.001"]
+    assert methods_of(tmp_path / "runs" / "0.001") == ["none", "redo"]
+
+
+def test_the_same_runs_in_two_experiments_are_told_apart_by_these(tmp_path: Path) -> None:
+    for experiment in ("old", "new"):
+        for method in ("none", "redo"):
+            make_run(tmp_path / experiment, method, "pong", 0, [1.0])
+    assert methods_of(tmp_path) == ["none, new", "none, old", "redo, new", "redo, old"]
+
+
+def test_a_game_of_two_suites_is_two_methods_by_the_names_of_the_suites(tmp_path: Path) -> None:
+    for suite, network in (("atari", 1), ("minatar", 2)):
+        make_run(tmp_path, "none", "breakout", 0, [1.0], suite=suite, settings={"network": {"width": network}})
+    assert methods_of(tmp_path) == ["none, atari", "none, minatar"]
+
+
+def test_two_runs_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        make_run(tmp_path / folder / "same", "none", "pong", 0, [1.0])
+    with pytest.raises(ValueError, match="none · pong · seed 0 has 2 runs:"):
+        methods_of(tmp_path)

@@ -10,7 +10,6 @@ import pytest
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.base import Source, Width
 from redo_lab.analysis.figures.beside import Layout
-from redo_lab.analysis.figures.tables import Content
 from redo_lab.analysis.recipes import read
 from redo_lab.analysis.score_table import collect
 from redo_lab.cli import main
@@ -107,11 +106,6 @@ def test_a_table_is_mean_and_standard_deviation_over_seeds_in_every_form(runs: P
     ])  # fmt: skip
     assert "mean ± standard deviation over seeds" in (tmp_path / "mine.txt").read_text()
     assert (tmp_path / "mine.svg").is_file()
-
-
-def test_words_in_latex_mean_themselves() -> None:
-    line = Content(["a"], [[r"weight_decay & 50 % {x} ^ ~ \ $ #"]]).latex().splitlines()[4]
-    assert line == r"weight\_decay \& 50 \% \{x\} \^{} \~{} \textbackslash{} \$ \# \\"
 
 
 def test_a_table_of_standard_errors_divides_by_the_root_of_the_seeds(runs: Path, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def test_figures_are_pngs_of_a_readable_size(tmp_path: Path) -> None:
     assert main([str(tmp_path / "runs"), *FAST, "--output", str(tmp_path / "new" / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
         "aggregate.csv",
+        "aggregate.md",
+        "aggregate.tex",
         "curves.csv",
         "curves.png",
         "curves.txt",

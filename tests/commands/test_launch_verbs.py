@@ -48,11 +48,32 @@ def test_status_shows_those_first_that_need_a_look(tmp_path: Path, capsys: pytes
     assert main(["status"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert " ".join(lines[0]) == "3 runs: 1 running, 1 failed, 1 finished"
-    assert lines[1] == ["state", "run", "done", "steps/s", "ETA", "return", "dormant", "%", "try", "node", "job"]
+    assert lines[1] == ["state", "run", "done", "steps/s", "ETA", "return", "dormant", "%", "try"]
     name = ["dqn", "pong", "rr1", "redo"]
-    assert lines[2] == ["running", *name, "s0", "50", "%", "10", "50s", "3", "–", "0", "–", "–"]
+    assert lines[2] == ["running", *name, "s0", "50", "%", "10", "50s", "3", "–", "0"]
     assert lines[3][0] == "failed"
-    assert lines[4] == ["finished", *name, "s2", "100", "%", "–", "–", "–", "12.3", "2", "–", "–"]
+    assert lines[4] == ["finished", *name, "s2", "100", "%", "–", "–", "–", "12.3", "2"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_status_fits_its_terminal_and_gives_the_room_to_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    make_three(tmp_path / "runs")
+    make_run(tmp_path / "runs" / "exp", "space_invaders0", State.FINISHED)
+    (run,) = (tmp_path / "runs").rglob("space_invaders0/run.json")
+    long = {**json.loads(run.read_text()), "name": "dqn space_invaders rr0.25 redo_scheduled s0", "experiment": "two"}
+    run.write_text(json.dumps(long))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["status"]) == 0
+    count, head, *rows = capsys.readouterr().out.splitlines()
+    assert max(map(len, (count, head, *rows))) <= columns
+    assert head.split()[:4] == ["state", "experiment", "run", "done"]
+    assert ("return" in head) == (columns > 60)
+    assert ("steps/s" in head) == (columns > 80)
+    assert "job" not in head
+    assert rows[-1].startswith("no room for ") == (columns <= 80)
+    assert any("dqn space_invaders rr0.25 redo_scheduled s0" in row for row in rows) == (columns > 80)
 
 
 def test_status_as_json_of_the_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,10 +26,10 @@ def test_a_row_per_run_with_what_varies(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["runs", "--where", "recycler=redo & !(game=breakout)", "--sort", "return"]) == 0
     assert shown(capsys) == [
         ["3", "runs"],
-        ["game", "seed", "state", "percent", "return"],
-        ["qbert", "0", "failed", "25", "7.5"],
-        ["pong", "0", "finished", "100", "85.2"],
-        ["pong", "1", "finished", "100", "120.5"],
+        ["run_id", "state", "steps", "return", "game", "seed"],
+        ["redo-qbert-0", "failed", "250/1000", "7.5", "qbert", "0"],
+        ["redo-pong-0", "finished", "1000/1000", "85.2", "pong", "0"],
+        ["redo-pong-1", "finished", "1000/1000", "120.5", "pong", "1"],
     ]
 
 
@@ -40,15 +40,44 @@ def test_a_setting_of_a_part_that_some_runs_lack_is_shown_where_the_others_diffe
     make_run(root, "none", "pong", 0, [1.0, 2.0])
     make_run(root, "redo", "pong", 0, [3.0, 4.0], settings={"recyclers": {"redo": {"threshold": 0.1}}})
     assert main(["runs", "some", "--sort", "return"]) == 0
-    assert shown(capsys)[1] == ["recycler", "state", "percent", "return"]
+    assert shown(capsys)[1] == ["run_id", "state", "steps", "return", "recycler"]
     make_run(root, "redo", "pong", 1, [5.0, 6.0], settings={"recyclers": {"redo": {"threshold": 0.2}}})
     assert main(["runs", "some", "--sort", "return"]) == 0
     assert shown(capsys)[1:] == [
-        ["recycler", "seed", "state", "percent", "return", "recyclers.redo.threshold"],
-        ["none", "0", "finished", "100", "2", "–"],
-        ["redo", "0", "finished", "100", "4", "0.1"],
-        ["redo", "1", "finished", "100", "6", "0.2"],
+        ["run_id", "state", "steps", "return", "recycler", "seed", "recyclers.redo.threshold"],
+        ["none-pong-0", "finished", "1000/1000", "2", "none", "0", "–"],
+        ["redo-pong-0", "finished", "1000/1000", "4", "redo", "0", "0.1"],
+        ["redo-pong-1", "finished", "1000/1000", "6", "redo", "1", "0.2"],
     ]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_every_line_fits_the_terminal_and_says_what_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    for seed in (0, 1):
+        settings = {"agent": {"learning_rate": 10.0**-seed}, "recyclers": {"redo": {"threshold": 0.1 * seed}}}
+        make_run(tmp_path / "runs" / "long", "redo_scheduled", "space_invaders", seed, [1e4], settings=settings)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["runs"]) == 0
+    count, head, *rows = capsys.readouterr().out.splitlines()
+    assert max(map(len, (count, head, *rows))) <= columns
+    assert head.split()[:4] == ["run_id", "state", "steps", "return"]
+    assert rows[-1].startswith("no room for ") == (columns < 200)
+    ids = [row.split()[0] for row in rows if "finished" in row]
+    assert len(set(ids)) == len(ids) == 10
+    assert ("redo_scheduled-space_invaders-1" in ids) == (columns == 200)
+
+
+def test_columns_that_were_asked_for_are_all_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    assert main(["runs", "--where", "game=qbert", "--columns", "directory", "game", "seed", "state", "error"]) == 0
+    head, row = shown(capsys)[1:]
+    assert head == ["directory", "game", "seed", "state", "error"]
+    assert row[0].endswith("redo-qbert-0")
+    assert row[1:] == ["qbert", "0", "failed", "no"]
 
 
 def test_columns_and_metrics_are_chosen(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,32 @@ def test_counts_come_in_the_order_of_what_needs_a_look(tmp_path: Path) -> None:
     for name, state in (("a0", State.FINISHED), ("b0", State.FAILED), ("c0", State.FINISHED)):
         make_run(tmp_path, name, state)
     assert list(counts(Overview([tmp_path]).rows()).items()) == [("failed", 1), ("finished", 2)]
+
+
+def with_settings(root: Path, experiment: str, run_id: str, axes: dict[str, object], **settings: object) -> None:
+    directory = root / experiment / run_id
+    directory.mkdir(parents=True)
+    run = {"run_id": run_id, "experiment": experiment, "name": "dqn breakout s0", "axes": axes, "total": 9}
+    (directory / "run.json").write_text(json.dumps({**run, "settings": settings}))
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_runs_of_one_name_are_followed_by_what_they_differ_in(tmp_path: Path) -> None:
+    atari, minatar = {"suite": "atari", "seed": 0}, {"suite": "minatar", "seed": 0}
+    with_settings(tmp_path, "a", "x-1", atari, agent={"learning_rate": 0.01, "eps": 1}, network={"width": 1})
+    with_settings(tmp_path, "a", "x-2", atari, agent={"learning_rate": 0.001, "eps": 2}, network={"width": 1})
+    with_settings(tmp_path, "a", "x-3", minatar, agent={"learning_rate": 0.01, "eps": 1}, network={"width": 1})
+    with_settings(tmp_path, "b", "x-1", atari, network={"width": 4})
+    assert {(row.experiment, row.run_id): row.name for row in Overview([tmp_path]).rows()} == {
+        ("a", "x-1"): "dqn breakout s0, atari, lr 0.01",
+        ("a", "x-2"): "dqn breakout s0, atari, lr 0.001",
+        ("a", "x-3"): "dqn breakout s0, minatar, lr 0.01",
+        ("b", "x-1"): "dqn breakout s0",
+    }
+
+
+@pytest.mark.usefixtures("no_slurm")
+def test_runs_that_nothing_tells_apart_are_followed_by_the_end_of_their_ids(tmp_path: Path) -> None:
+    for run_id in ("x-e998", "x-1172"):
+        with_settings(tmp_path, "a", run_id, {"seed": 0})
+    assert {row.name for row in Overview([tmp_path]).rows()} == {"dqn breakout s0, e998", "dqn breakout s0, 1172"}

@@ -189,8 +189,9 @@ def test_names_are_made_of_what_varies() -> None:
 
 
 def test_names_that_would_collide_are_spelt_out() -> None:
-    jobs = [["env=atari/breakout"], ["env=minatar/breakout"]]
-    assert short_names(jobs) == ["env=atari/breakout", "env=minatar/breakout"]
+    jobs = [["env=atari/breakout", "seed=0"], ["env=minatar/breakout", "seed=1"], ["env=minatar/asterix", "seed=0"]]
+    assert short_names(jobs) == ["atari/breakout s0", "minatar/breakout s1", "asterix s0"]
+    assert short_names([["a.rate=1"], ["b.rate=1"]]) == ["a.rate=1", "b.rate=1"]
 
 
 def test_a_long_name_keeps_both_ends() -> None:

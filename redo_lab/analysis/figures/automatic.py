@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from redo_lab.analysis.figures.base import Drawing, Source
 from redo_lab.analysis.figures.curves import Curves
+from redo_lab.analysis.figures.titles import entitle
 from redo_lab.analysis.recipes import read
+from redo_lab.analysis.sheet import current
 
 BAND_REPETITIONS = 2000
 """For the bands of curves, of which there may be thousands; a caption says how many were drawn."""
@@ -20,7 +22,11 @@ def drawings(names: Iterable[str], source: Source) -> Iterator[tuple[str, str, D
         recipe = read(name)
         kind = recipe.alone.kind
         resampling = fewer if isinstance(kind, Curves) else source.resampling
+        title = current().titles.get(name, recipe.title)
         try:
-            yield name, recipe.title, kind.draw(replace(source, resampling=resampling))
+            drawing = kind.draw(replace(source, resampling=resampling))
         except ValueError as error:
-            yield name, recipe.title, str(error)
+            yield name, title, str(error)
+            continue
+        entitle(drawing.figure, name)
+        yield name, title, drawing

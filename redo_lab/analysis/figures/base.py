@@ -22,6 +22,7 @@ from redo_lab.analysis.looks import CAPTION_POINTS, COLUMN_INCHES, FONT_POINTS, 
 from redo_lab.analysis.methods import games_text
 from redo_lab.analysis.output import whole_file, without_formulas
 from redo_lab.analysis.score_table import ScoreTable
+from redo_lab.analysis.sheet import current
 from redo_lab.runs.table import Table
 
 PNG_DPI = 300
@@ -208,5 +209,5 @@ def shortened(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def game_title(game: str) -> str:
-    """`demon_attack` → Demon Attack."""
-    return shortened(game.replace("_", " ").title())
+    """`demon_attack` → Demon Attack, or as the style sheet has it."""
+    return shortened(current().game(game))

@@ -11,6 +11,7 @@ import polars as pl
 from redo_lab.analysis.aggregate import difference, improvement
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, shortened
 from redo_lab.analysis.looks import STYLE, looks
+from redo_lab.analysis.sheet import current
 from redo_lab.config import require
 
 
@@ -33,7 +34,8 @@ class Improvement:
 
     def draw(self, source: Source) -> Drawing:
         """The numbers beside it hold the difference of the IQMs, too."""
-        score_table, base = source.score_table, self.config.against
+        score_table = source.score_table
+        base = None if self.config.against is None else current().method(self.config.against)
         if base is not None and base not in score_table.methods:
             raise ValueError(f"no method '{base}' among {', '.join(score_table.methods)}")
         pairs = [(y, x) for x, y in combinations(score_table.methods, 2)]

@@ -17,11 +17,7 @@ from redo_lab.analysis.figures.cells import last_values, rule, the_metric
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.methods import label_without
 from redo_lab.analysis.summary import cell_text
-
-LATEX = str.maketrans({
-    **{sign: f"\\{sign}" for sign in "_%&#${}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
-    "±": r"$\pm$", "δ": r"$\delta$", "τ": r"$\tau$", "×": r"$\times$", "–": "--",
-})  # fmt: skip
+from redo_lab.analysis.typeset import Content
 
 
 class Spread(Enum):
@@ -36,28 +32,6 @@ class Spread(Enum):
             return None
         deviation = float(np.std(values, ddof=1))
         return deviation if self is Spread.standard_deviation else deviation / float(np.sqrt(len(values)))
-
-
-@dataclass(frozen=True)
-class Content:
-    """Words of a table: the corner, the columns, and each row with its name first."""
-
-    header: list[str]
-    rows: list[list[str]]
-
-    def latex(self) -> str:
-        """A tabular of booktabs."""
-        lines = [" & ".join(word.translate(LATEX) for word in row) + r" \\" for row in (self.header, *self.rows)]
-        columns = "l" + "r" * (len(self.header) - 1)
-        return "\n".join(
-            [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule",
-             r"\end{tabular}", ""]
-        )  # fmt: skip
-
-    def markdown(self) -> str:
-        """A table of GitHub's Markdown."""
-        rule = ["---", *["---:"] * (len(self.header) - 1)]
-        return "".join(f"| {' | '.join(row)} |\n" for row in (self.header, rule, *self.rows))
 
 
 class Tables:
