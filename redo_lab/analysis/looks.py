@@ -15,14 +15,14 @@ from redo_lab.paths import folders
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colour-blind-safe palette without its yellow, which is too pale for a line on white."""
 LINES: tuple[Any, ...] = ((0, (4, 1.5)), "-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (8, 2)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 
 NUMBER = re.compile(r" -?\d[\d.e+-]*$")
 """What ends the name of a method that is told apart by a number alone: "RR 0.25", "width 4"."""
 
 COLUMN_INCHES, PAGE_INCHES = 3.25, 6.75
 """The width of a column and of the text in ICML's style."""
-FONT_POINTS, CAPTION_POINTS = 7.5, 6.0
+FONT_POINTS, SMALL_POINTS, CAPTION_POINTS = 7.5, 6.5, 6.0
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -31,6 +31,8 @@ STYLE: Any = {
     "axes.labelsize": FONT_POINTS,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "text.color": "#222222",
+    "axes.labelcolor": "#222222",
     "axes.edgecolor": "#444444",
     "axes.linewidth": 0.6,
     "axes.axisbelow": True,

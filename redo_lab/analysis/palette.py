@@ -19,7 +19,7 @@ GREY = 0.02
 GREY_ON_DARK = (0.95, 0.5)
 """On a dark page greys are turned over: black becomes this light, white this dark."""
 LIFT = (DEEP, 0.56, 0.8)
-"""Colours stay in their order there: one of the first lightness gets the second; differences are as the third of these."""
+"""Colours keep their order there: one of the first lightness gets the second, and differences shrink by the third."""
 SEQUENCE = ("viridis", 0.18, 0.76)
 """Numbers without a name go along this map from its dark end to where it gets too pale for a line on white."""
 
@@ -58,8 +58,8 @@ def sequence(count: int) -> list[str]:
 
 def on_dark(colour: str) -> str:
     """The same hue for a dark page, where black and deep lines would vanish."""
-    level, *hue = (float(part) for part in _oklab(_linear(colour)))
-    if np.hypot(*hue) < GREY:
+    level, green_red, blue_yellow = (float(part) for part in _oklab(_linear(colour)))
+    if np.hypot(green_red, blue_yellow) < GREY:
         black, white = GREY_ON_DARK
         return with_lightness(colour, black + (white - black) * level)
     deep, lifted, slope = LIFT

@@ -8,8 +8,8 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.transforms import Bbox
 
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
-from redo_lab.analysis.figures.cells import last_values, rule, the_metric
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title
+from redo_lab.analysis.figures.cells import heads, last_values, rule, the_metric
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.summary import cell_text
 
@@ -50,13 +50,16 @@ class Finals:
         cells = [[_cell(by_cell.get((game, method))) for method in score_table.methods] for game in score_table.games]
         width = self.config.width if len(score_table.methods) <= MOST_IN_A_COLUMN else Width.page
         with mpl.rc_context(STYLE):
-            figure, ((axes,),) = canvas(width, 0.45 + 0.17 * len(score_table.games))
+            columns = heads(score_table.methods)
+            lines = max(name.count("\n") for name in columns)
+            figure, ((axes,),) = canvas(width, 0.45 + 0.17 * (len(score_table.games) + lines))
             axes.set_axis_off()
             titles = [game_title(game) for game in score_table.games]
             table = axes.table(
                 cells,
                 rowLabels=titles,
-                colLabels=[shortened(method) for method in score_table.methods],
+                colLabels=columns,
+                colLoc="right",
                 cellLoc="right",
                 bbox=Bbox.from_bounds(0.12, 0, 0.88, 1),
             )
