@@ -179,7 +179,8 @@ def test_an_open_page_takes_up_a_new_version_with_its_readers_choices(
 
     monkeypatch.setattr(serve._Handler, "do_HEAD", head)
     with serve.served(page, 0) as address:
-        command = [CHROMIUM, *FLAGS.split(), f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", address]
+        flags = FLAGS.replace("budget=10000", "budget=40000").split()
+        command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path / 'user'}", "--dump-dom", address]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert "CONSOLE" not in done.stderr, done.stderr
     title = re.search("<title>(.*?)</title>", done.stdout, re.DOTALL)

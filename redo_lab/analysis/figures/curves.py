@@ -87,10 +87,12 @@ class Curves:
         rows = metrics if 1 < metrics < len(by_panel) else None
         across = len(by_panel) // rows if rows else even(len(by_panel), config.columns)
         shown = partial(self._figure, source, by_panel)
+        # One panel as wide as a page would be flat.
+        width = config.width if len(by_panel) > 1 else Width.column
         narrow = None
-        if config.width is Width.page and across > 1:
+        if width is Width.page:
             narrow = partial(shown, Width.column, min(NARROW_COLUMNS, across), titles=len(by_panel))
-        figure = shown(config.width, across, titles=across if rows else len(by_panel))
+        figure = shown(width, across, titles=across if rows else len(by_panel))
         return Drawing(figure, _data(by_panel, config.clock), self._notes(source, by_panel), narrow=narrow)
 
     def _figure(
