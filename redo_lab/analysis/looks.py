@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from redo_lab.analysis.palette import sequence, shades
 from redo_lab.analysis.sheet import BETWEEN, current
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colour-blind-safe palette without its yellow, which is too pale for a line on white."""
 LINES: tuple[Any, ...] = ((0, (4, 1.5)), "-", (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (8, 2)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 
-PALEST = 0.7
-"""How far towards white the first of several variants is."""
+NUMBER = re.compile(r" -?\d[\d.e+-]*$")
+"""What ends the name of a method that is told apart by a number alone: "RR 0.25", "width 4"."""
 
 COLUMN_INCHES, PAGE_INCHES = 3.25, 6.75
 """The width of a column and of the text in ICML's style."""
-FONT_POINTS, CAPTION_POINTS = 7.5, 6.0
+FONT_POINTS, SMALL_POINTS, CAPTION_POINTS = 7.5, 6.5, 6.0
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -27,6 +29,8 @@ STYLE: Any = {
     "axes.labelsize": FONT_POINTS,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "text.color": "#222222",
+    "axes.labelcolor": "#222222",
     "axes.edgecolor": "#444444",
     "axes.linewidth": 0.6,
     "axes.axisbelow": True,
@@ -77,8 +81,9 @@ def looks(methods: Sequence[str]) -> dict[str, Look]:
 def _looks(methods: Sequence[str]) -> dict[str, Look]:
     """Of plain names: "redo" and "redo, RR 2" are variants of one family, with its colour and line.
 
-    They differ in shade and marker. A family to which the sheet gives a place always has it; any other one starts from
-    a hash of its name.
+    They differ in shade and marker. "RR 1" and "RR 2" are one family, too; without another one beside them they go
+    along a sequence of colours and lines. A family to which the sheet gives a place always has it; any other one starts
+    from a hash of its name.
     """
     families = dict.fromkeys(_family(method) for method in methods)
     fixed = places()
@@ -88,9 +93,12 @@ def _looks(methods: Sequence[str]) -> dict[str, Look]:
         slot = fixed[family] if family in fixed else _free_slot(family, taken)
         taken.add(slot)
         variants = [method for method in methods if _family(method) == family]
+        alone = len(families) == 1 < len(variants) and family not in fixed and family != _words(variants[0])
+        colours = sequence(len(variants)) if alone else shades(_colour(family, slot), len(variants))
         for number, method in enumerate(variants):
-            shade = _shaded(_colour(family, slot), PALEST * (1 - (number + 1) / len(variants)))
-            by_method[method] = Look(shade, LINES[slot % len(LINES)], MARKERS[(slot + number) % len(MARKERS)])
+            marker = MARKERS[(slot + number) % len(MARKERS)]
+            line = LINES[(slot + number * alone) % len(LINES)]
+            by_method[method] = Look(colours[number], line, marker)
     return {method: by_method[method] for method in methods}
 
 
@@ -114,8 +122,12 @@ def _own(method: str, look: Look) -> Look:
     return look._replace(colour=sheet.colours.get(method, look.colour))
 
 
-def _family(method: str) -> str:
+def _words(method: str) -> str:
     return method.partition(", ")[0]
+
+
+def _family(method: str) -> str:
+    return NUMBER.sub("", _words(method))
 
 
 def _free_slot(family: str, taken: set[int]) -> int:
@@ -123,11 +135,6 @@ def _free_slot(family: str, taken: set[int]) -> int:
     start = zlib.crc32(family.encode()) % slots
     free = [slot for slot in ((start + offset) % slots for offset in range(slots)) if slot not in taken]
     return min(free, key=lambda slot: _shared(slot, taken), default=start)
-
-
-def _shaded(colour: str, towards_white: float) -> str:
-    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (255 - part) * towards_white):02X}" for part in parts)
 
 
 def _shared(slot: int, taken: set[int]) -> int:

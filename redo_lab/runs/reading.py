@@ -8,7 +8,7 @@ import os
 import stat
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 LOG = logging.getLogger("redo_lab")
 MOST_BYTES = 16_000_000
@@ -48,12 +48,24 @@ def warn_once(message: str) -> None:
 
 def regular_bytes(path: Path) -> bytes:
     """What the regular file `path` holds; OSError as usual, ValueError if it is none or larger than MOST_BYTES."""
+    with _regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise ValueError(f"{size / 1e6:.0f} MB, more than such a file ever has")
+        return file.read(MOST_BYTES + 1)
+
+
+def last_bytes(path: Path, most: int) -> bytes:
+    """The end of the regular file `path`, at most so many bytes; OSError as usual, ValueError if it is none."""
+    with _regular(path) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+        return file.read(most)
+
+
+def _regular(path: Path) -> BinaryIO:
     # Without O_NONBLOCK a FIFO would hold us until somebody writes to it.
     opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(opened, "rb") as file:
-        facts = os.fstat(opened)
-        if not stat.S_ISREG(facts.st_mode):
-            raise ValueError("not a regular file")
-        if facts.st_size > MOST_BYTES:
-            raise ValueError(f"{facts.st_size / 1e6:.0f} MB, more than such a file ever has")
-        return file.read(MOST_BYTES + 1)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise ValueError("not a regular file")
+    return os.fdopen(opened, "rb")

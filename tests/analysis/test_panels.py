@@ -76,7 +76,7 @@ def test_panels_stand_row_by_row_and_say_what_their_neighbours_do_not(runs: Path
     source = Source(collect(table), table, Resampling(20, 0))
     parts = [read(name).alone.kind.panes(source) for name in ("dormancy", "learning_curves", "columns")]  # type: ignore[attr-defined]
     figure = Layout(Layout.Config(Width.page, columns=2)).draw(parts).figure
-    shown = [axes for axes in figure.axes if axes.get_visible()]
+    shown = [axes for axes in figure.axes if axes.axison]
     assert [axes.get_title() for axes in shown] == ["Breakout", "Pong", "Breakout", "Pong", ""]
     assert [axes.get_ylabel().split(" ")[0] for axes in shown] == ["dormant", "", "evaluation", "", "IQM"]
     assert [axes.get_xlabel() for axes in shown] == [

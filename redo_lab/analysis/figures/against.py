@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
 from redo_lab.analysis.figures.base import Drawing, Pane, Panes, Source, Width
 from redo_lab.analysis.figures.beside import Layout
+from redo_lab.analysis.figures.intervals import interval
 from redo_lab.analysis.looks import Look
 from redo_lab.analysis.methods import label_without
 from redo_lab.analysis.summary import TITLES
@@ -46,6 +48,7 @@ class Against:
             for at, (name, points) in enumerate(series.items()):
                 _line(axes, points, places, 0.08 * (at - (len(series) - 1) / 2), look[name])
             axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+            axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.grid(axis="y")
 
         data = [
@@ -85,8 +88,6 @@ def _line(
 ) -> None:
     where = [places.index(place) + aside for place, _ in points]
     axes.plot(where, [score.value for _, score in points], color=look.colour, linestyle=look.line,
-              marker=look.marker, mec="white", mew=0.5)  # fmt: skip
+              marker=look.marker, markersize=3.5, mec="white", mew=0.4)  # fmt: skip
     for place, (_, score) in zip(where, points, strict=True):
-        if score.low is not None and score.high is not None:
-            axes.plot([place] * 2, [score.low, score.high], color=look.colour, linewidth=3, alpha=0.35,
-                      solid_capstyle="butt")  # fmt: skip
+        interval(axes, score.low, score.high, place, look.colour, upright=True)

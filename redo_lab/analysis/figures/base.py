@@ -14,7 +14,6 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from redo_lab.analysis.bootstrap import Resampling
@@ -55,13 +54,14 @@ class Source:
 class Drawing:
     """A drawn figure, the numbers in it, and what its caption must say beside what any figure of these runs says.
 
-    texts: more files, by ending: the same as LaTeX.
+    texts: more files, by ending: the same as LaTeX. narrow: the same as wide as a column, for a narrow page.
     """
 
     figure: Figure
     data: pl.DataFrame
     notes: list[str] = field(default_factory=list)
     texts: Mapping[str, str] = field(default_factory=dict)
+    narrow: Callable[[], Figure] | None = None
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,16 @@ def of_all(score_tables: Sequence[ScoreTable], notes: Sequence[str]) -> str:
     """The caption of panels of several score tables, each sentence once."""
     each = [sample(score_table) for score_table in score_tables]
     if len(set(each)) > 1:
-        each = [f"panel {number}: {text}" for number, text in enumerate(each, start=1)]
+        each = [f"{_panels(each, text)}: {text}" for text in dict.fromkeys(each)]
     warnings = [line for table in score_tables for line in (*table.warnings(), *table.missing())]
     sentences = dict.fromkeys([*each, *notes, *warnings])
     return ". ".join(note[0].upper() + note[1:] for note in sentences) + "."
+
+
+def _panels(each: Sequence[str], text: str) -> str:
+    """`panel 4`, or `panels 1, 2, 3`: those of which `each` says `text`."""
+    numbers = [str(number) for number, other in enumerate(each, start=1) if other == text]
+    return f"panel{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
 
 def sample(score_table: ScoreTable) -> str:
@@ -160,28 +166,16 @@ def add_caption(figure: Figure, text: str) -> None:
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=CAPTION_POINTS, color="#555555", linespacing=1.35)
 
 
-def legend(figure: Figure, look: Mapping[str, Look]) -> None:
-    """As many rows as it takes above everything, the figure higher by these; none for a single method."""
-    if len(look) < 2:
-        return
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=each.colour,
-            linestyle=each.line,
-            marker=each.marker,
-            mec="white",
-            mew=0.5,
-            label=shortened(method),
-        )
-        for method, each in look.items()
-    ]
-    width, height = figure.get_size_inches()
-    entry = (0.55 * min(LONGEST_NAME, max(map(len, look))) + 6) * FONT_POINTS / 72
-    columns = max(1, min(len(handles), int(width / entry)))
-    figure.set_size_inches(width, height + 1.5 * FONT_POINTS / 72 * math.ceil(len(handles) / columns))
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2)
+def even(count: int, most: int) -> int:
+    """How many of `count` panels stand side by side, at most `most`: as few rows as possible, as even as possible."""
+    return math.ceil(count / math.ceil(count / most))
+
+
+def fitted(label: str, inches: float) -> str:
+    """`label` in lines of at most that length, so that it doesn't run into its neighbour; "τ = 0.1" stays together."""
+    letters = max(8, int(inches * 72 / (0.56 * FONT_POINTS)))
+    lines = label.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}").splitlines()
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, letters, break_long_words=False))
 
 
 def plain_axes(axes: Axes, *, logarithmic: bool = False) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 from matplotlib.table import Table
 
-from redo_lab.analysis.figures.base import Source
+from redo_lab.analysis.figures.base import Source, shortened
 from redo_lab.analysis.lines import expanded, rows_of
+
+LONGEST_HEAD = 14
+"""Letters of the name of a column in one line."""
 
 
 def the_metric(pattern: str, source: Source) -> str:
@@ -24,10 +29,19 @@ def last_values(metric: str, source: Source, last_share: float) -> pl.DataFrame:
     return rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(count).mean())
 
 
+def heads(names: Sequence[str]) -> list[str]:
+    """Names of columns; where one is long, all in a line for each of their parts: "redo," above "RR 2"."""
+    shown = [shortened(name) for name in names]
+    return [name.replace(", ", ",\n") for name in shown] if max(map(len, shown), default=0) > LONGEST_HEAD else shown
+
+
 def rule(table: Table, font_points: float) -> None:
-    """A line below each row, a dark one below the header."""
+    """A line below each row, a dark one below the header, which is as high as its lines."""
     table.auto_set_font_size(False)
     table.set_fontsize(font_points)
-    for (row, _), cell in table.get_celld().items():
+    cells = table.get_celld()
+    lines = max(cell.get_text().get_text().count("\n") + 1 for (row, _), cell in cells.items() if row == 0)
+    for (row, _), cell in cells.items():
+        cell.set_height(cell.get_height() * (lines if row == 0 else 1))
         cell.visible_edges = "B"
         cell.set(linewidth=0.8 if row == 0 else 0.3, edgecolor="#444444" if row == 0 else "#CCCCCC")

@@ -11,9 +11,13 @@ from matplotlib.axes import Axes
 from redo_lab.analysis.aggregate import METRICS, Estimate, estimate
 from redo_lab.analysis.figures.base import Drawing, Pane, Panes, Source, Width, shortened
 from redo_lab.analysis.figures.beside import Layout
-from redo_lab.analysis.looks import Look
+from redo_lab.analysis.figures.intervals import interval
+from redo_lab.analysis.looks import SMALL_POINTS, Look
 from redo_lab.analysis.summary import TITLES
 from redo_lab.config import require
+
+LONGEST, TURNED = 18, 35
+"""Of the names below bars: letters, and degrees, so that neighbours don't touch."""
 
 
 class Columns:
@@ -40,7 +44,8 @@ class Columns:
         def paint(axes: Axes, look: Mapping[str, Look]) -> None:
             for at, (method, score) in enumerate(scores.items()):
                 _bar(axes, at, score, look[method])
-            axes.set_xticks(range(len(scores)), [shortened(method, 14) for method in scores], rotation=20, ha="right")
+            axes.set_xticks(range(len(scores)), [shortened(method, LONGEST) for method in scores],
+                            rotation=TURNED, rotation_mode="anchor", ha="right", fontsize=SMALL_POINTS)  # fmt: skip
             axes.grid(axis="y")
 
         data = [
@@ -60,5 +65,4 @@ class Columns:
 
 def _bar(axes: Axes, at: int, score: Estimate, look: Look) -> None:
     axes.bar(at, score.value, width=0.7, color=look.colour, alpha=0.75, linewidth=0)
-    if score.low is not None and score.high is not None:
-        axes.plot([at, at], [score.low, score.high], color="#222222", linewidth=1.2)
+    interval(axes, score.low, score.high, at, "#222222", upright=True, cased=True)

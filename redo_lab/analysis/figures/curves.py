@@ -5,32 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import matplotlib as mpl
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_lab.analysis.figures.base import (
-    Drawing,
-    Pane,
-    Panes,
-    Source,
-    Width,
-    canvas,
-    game_title,
-    legend,
-    plain_axes,
-    shortened,
+from redo_lab.analysis.figures.base import Drawing, Pane, Panes, Source, Width, canvas, even, plain_axes, shortened
+from redo_lab.analysis.figures.legends import legend
+from redo_lab.analysis.figures.painting import (
+    CLOCKS,
+    clock_name,
+    label,
+    lines_notes,
+    paint_curves,
+    row_inches,
+    title_of,
 )
 from redo_lab.analysis.lines import Curve, CurveSpec, curves, expanded, rows_one_by_one
-from redo_lab.analysis.looks import FONT_POINTS, STYLE, Look, looks
-from redo_lab.analysis.methods import ONE_TASK
+from redo_lab.analysis.looks import STYLE, Look, looks
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.config import require
 from redo_lab.runs.names import tau_value
 
-CLOCKS = {"env_steps": "agent steps", "updates": "gradient steps"}
+NARROW_COLUMNS = 2
+"""Panels side by side on a narrow page."""
 
 
 @dataclass(frozen=True)
@@ -80,27 +80,41 @@ class Curves:
 
     def draw(self, source: Source) -> Drawing:
         """Bands are intervals from five seeds on; with fewer there is a thin line for each."""
-        score_table, config = source.score_table, self.config
-        names, by_panel = self._content(source)
-        panels, look = list(by_panel), looks(score_table.methods)
-        one_row = len(names) == 1 or len(panels) == len(names)
-        across = min(config.columns, len(panels)) if one_row else len(panels) // len(names)
-        down = math.ceil(len(panels) / across)
+        config = self.config
+        by_panel = self._content(source)
+        # With a panel for each metric and game, rows of different metrics show the same games below one another.
+        metrics = len({panel.metric for panel in by_panel})
+        rows = metrics if 1 < metrics < len(by_panel) else None
+        across = len(by_panel) // rows if rows else even(len(by_panel), config.columns)
+        shown = partial(self._figure, source, by_panel)
+        # One panel as wide as a page would be flat.
+        width = config.width if len(by_panel) > 1 else Width.column
+        narrow = None
+        if width is Width.page:
+            narrow = partial(shown, Width.column, min(NARROW_COLUMNS, across), titles=len(by_panel))
+        figure = shown(width, across, titles=across if rows else len(by_panel))
+        return Drawing(figure, _data(by_panel, config.clock), self._notes(source, by_panel), narrow=narrow)
+
+    def _figure(
+        self, source: Source, by_panel: Mapping[Panel, Mapping[str, Curve]], width: Width, across: int, *, titles: int
+    ) -> Figure:
+        """titles: only the first so many panels have one."""
+        panels, look, down = list(by_panel), looks(source.score_table.methods), math.ceil(len(by_panel) / across)
+        height = row_inches(width, across)
         with mpl.rc_context(STYLE):
-            figure, grid = canvas(config.width, _height(config.width, across) * down, down, across)
+            figure, grid = canvas(width, height * down, down, across)
             places = [axes for row in grid for axes in row]
             for at, (axes, panel) in enumerate(zip(places, panels, strict=False)):
                 self._paint(axes, panel, by_panel[panel], look)
-                # Rows of different metrics show the same games below one another.
-                axes.set_title(panel.title if len(names) == 1 or at < across else "")
-            _labels(figure, grid, panels, _clock_name(score_table, config.clock))
-            legend(figure, look)
-        return Drawing(figure, _data(by_panel, config.clock), self._notes(source, by_panel))
+                axes.set_title(panel.title if at < titles else "")
+            label(figure, grid, [panel.y_label for panel in panels], clock_name(source, self.config.clock))
+            legend(figure, look, places[len(panels) :])
+        return figure
 
     def panes(self, source: Source) -> Panes:
         """The same panels, each with a title and labels of its own."""
-        _, by_panel = self._content(source)
-        clock = _clock_name(source.score_table, self.config.clock)
+        by_panel = self._content(source)
+        clock = clock_name(source, self.config.clock)
 
         def painter(panel: Panel) -> Callable[[Axes, Mapping[str, Look]], None]:
             return lambda axes, look: self._paint(axes, panel, by_panel[panel], look)
@@ -116,10 +130,10 @@ class Curves:
         elif self.config.percent:
             axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
 
-    def _content(self, source: Source) -> tuple[list[str], dict[Panel, dict[str, Curve]]]:
+    def _content(self, source: Source) -> dict[Panel, dict[str, Curve]]:
         names = expanded(self.config.metrics, source.score_table, source.table)
         panels = self._panels(source.score_table, names)
-        return names, {
+        return {
             panel: self._curves(source, rows, panel)
             for name, rows in self._rows(source, names)
             for panel in panels
@@ -131,9 +145,8 @@ class Curves:
         groups = (
             [(game,) for game in score_table.games] if apart or len(score_table.games) == 1 else [score_table.games]
         )
-        pooled = "all games" if len(names) > 1 or self.config.per_game else ""
         return [
-            Panel(title_of(games[0]) if len(games) == 1 else pooled, self._label(score_table, name), name, games)
+            Panel(title_of(games[0]) if len(games) == 1 else "", self._label(score_table, name), name, games)
             for name in names
             for games in groups
         ]
@@ -167,11 +180,7 @@ class Curves:
 
     def _notes(self, source: Source, by_panel: Mapping[Panel, Mapping[str, Curve]]) -> list[str]:
         everything = [curve for by_method in by_panel.values() for curve in by_method.values()]
-        notes = []
-        if any(curve.band for curve in everything):
-            notes.append(f"bands: {source.resampling.described}")
-        if any(curve.seeds is not None and len(curve.seeds) > 1 for curve in everything):
-            notes.append("thin lines: single seeds, thick: over seeds")
+        notes = lines_notes(everything, source, self.config.statistic, pooled=any(len(p.games) > 1 for p in by_panel))
         if source.smooth > 1:
             notes.append(f"smoothed: each point is the mean of {source.smooth}")
         if self.config.unless_zero:
@@ -185,52 +194,6 @@ class Curves:
             }
         )
         return notes + [f"not drawn, as its runs share no point: {where}" for where in absent]
-
-
-def title_of(game: str) -> str:
-    """Empty where the runs have no game."""
-    return "" if game == ONE_TASK else game_title(game)
-
-
-def _clock_name(score_table: ScoreTable, clock: str) -> str:
-    """What `clock` counts in these runs: the unit of their length if that is on this clock."""
-    runs = score_table.runs
-    return str(runs["unit"][0]) if (runs["clock"] == clock).all() else CLOCKS[clock]
-
-
-def _height(width: Width, across: int) -> float:
-    """A panel is about three quarters as high as wide, and never flat."""
-    return max(1.15, min(2.0, 0.72 * width.inches / across))
-
-
-def paint_curves(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
-    """A line for each, with its band or with thin lines for single seeds."""
-    for method, curve in by_method.items():
-        each = look[method]
-        if curve.band is not None:
-            axes.fill_between(curve.x, *curve.band, color=each.colour, alpha=0.18, linewidth=0)
-        if curve.seeds is not None and len(curve.seeds) > 1:
-            axes.plot(curve.x, curve.seeds.T, color=each.colour, linestyle=each.line, linewidth=0.6, alpha=0.45)
-        every = max(1, len(curve.x) // 6)
-        axes.plot(curve.x, curve.centre, color=each.colour, linestyle=each.line, marker=each.marker, markevery=every,
-                  mec="white", mew=0.5)  # fmt: skip
-    plain_axes(axes)
-
-
-def _labels(figure: Figure, grid: Sequence[Sequence[Axes]], panels: Sequence[Panel], clock: str) -> None:
-    """What is measured left of each row, the clock below the lowest panel of each column."""
-    across = len(grid[0])
-    one_label = len(grid) > 1 and len({panel.y_label for panel in panels}) == 1
-    if one_label:
-        figure.supylabel(panels[0].y_label, fontsize=FONT_POINTS)
-    for at, axes in enumerate(axes for row in grid for axes in row):
-        if at >= len(panels):
-            axes.set_visible(False)
-            continue
-        if (at % across == 0 or panels[at].y_label != panels[at - 1].y_label) and not one_label:
-            axes.set_ylabel(panels[at].y_label)
-        if at + across >= len(panels):
-            axes.set_xlabel(clock)
 
 
 def _data(by_panel: Mapping[Panel, Mapping[str, Curve]], clock: str) -> pl.DataFrame:

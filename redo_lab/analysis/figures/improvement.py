@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import matplotlib as mpl
 import polars as pl
+from matplotlib.axes import Axes
 
-from redo_lab.analysis.aggregate import difference, improvement
+from redo_lab.analysis.aggregate import Estimate, difference, improvement
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, shortened
-from redo_lab.analysis.looks import STYLE, looks
+from redo_lab.analysis.figures.intervals import interval
+from redo_lab.analysis.looks import CAPTION_POINTS, FONT_POINTS, STYLE, Look, looks
 from redo_lab.analysis.sheet import current
 from redo_lab.config import require
+
+ONE_LINE = 24
+"""So many letters of a pair are in one line."""
+ROW_INCHES = (0.19, 0.27)
+"""The height of a row whose words are one line, or two."""
 
 
 class Improvement:
@@ -46,7 +54,9 @@ class Improvement:
         sign, relation = (1, ">") if score_table.score.higher_is_better else (-1, "<")
         look, rows = looks(score_table.methods), []
         with mpl.rc_context(STYLE):
-            figure, ((axes,),) = canvas(self.config.width, 0.6 + 0.19 * len(pairs))
+            names = _names(pairs, relation)
+            lines = max(name.count("\n") + 1 for name in names)
+            figure, ((axes,),) = canvas(self.config.width, 0.6 + ROW_INCHES[lines - 1] * len(pairs))
             for at, (x, y) in enumerate(pairs):
                 scores = (x, score_table.scores[x]), (y, score_table.scores[y])
                 better = (x, sign * scores[0][1]), (y, sign * scores[1][1])
@@ -55,12 +65,9 @@ class Improvement:
                 estimates = {"probability": won.value, "low": won.low, "high": won.high}
                 estimates |= {"iqm_difference": more.value, "difference_low": more.low, "difference_high": more.high}
                 rows.append({"method": x, "against": y, **estimates})
-                if won.low is not None and won.high is not None:
-                    axes.plot([won.low, won.high], [at, at], color=look[x].colour, linewidth=5, alpha=0.4,
-                              solid_capstyle="butt")  # fmt: skip
-                axes.plot(won.value, at, look[x].marker, color=look[x].colour, mec="white", mew=0.6, markersize=5.5)
+                _row(axes, at, won, look[x])
             axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=(0, (2, 2)))
-            axes.set_yticks(range(len(pairs)), [shortened(f"{x} {relation} {y}") for x, y in pairs])
+            axes.set_yticks(range(len(pairs)), names, fontsize=FONT_POINTS if lines == 1 else CAPTION_POINTS)
             axes.set_ylim(len(pairs) - 0.4, -0.6)
             axes.tick_params(axis="y", length=0)
             axes.set_xlim(-0.03, 1.03)
@@ -69,3 +76,17 @@ class Improvement:
         notes = [f"bars: {source.resampling.described}"] if any(row["low"] is not None for row in rows) else []
         notes += [f"{omissions} more pairs are not drawn"] if omissions else []
         return Drawing(figure, pl.DataFrame(rows, infer_schema_length=None), notes)
+
+
+def _names(pairs: Sequence[tuple[str, str]], relation: str) -> list[str]:
+    """In two lines where one would leave no room for the drawing."""
+    longest = max(len(x) + len(y) for x, y in pairs) + 3
+    gap = f" {relation} " if longest <= ONE_LINE else f"\n{relation} "
+    return [f"{shortened(x)}{gap}{shortened(y)}" for x, y in pairs]
+
+
+def _row(axes: Axes, at: int, won: Estimate, look: Look) -> None:
+    if won.low is not None and won.high is not None:
+        axes.plot([won.low, won.high], [at, at], color=look.colour, linewidth=5, alpha=0.3, solid_capstyle="butt")
+    axes.plot(won.value, at, look.marker, color=look.colour, mec="white", mew=0.6, markersize=5, zorder=4)
+    interval(axes, won.low, won.high, at, look.colour)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from redo_lab.analysis.figures.base import Drawing, Pane, Panes, Source, Width
 from redo_lab.analysis.figures.beside import Layout
-from redo_lab.analysis.figures.curves import CLOCKS, paint_curves, title_of
+from redo_lab.analysis.figures.painting import CLOCKS, lines_notes, paint_curves, title_of
 from redo_lab.analysis.lines import Curve, CurveSpec, curves, expanded, rows_of
 from redo_lab.analysis.looks import Look
 from redo_lab.config import require
@@ -53,8 +53,8 @@ class Measures:
             Pane(title_of(game), CLOCKS[config.clock], config.y_label, _painter(lines))
             for game, lines in by_game.items()
         ]
-        banded = any(curve.band for lines in by_game.values() for curve in lines.values())
-        notes = [f"bands: {source.resampling.described}"] if banded else []
+        every = [curve for lines in by_game.values() for curve in lines.values()]
+        notes = lines_notes(every, source, "mean", pooled=False)
         return Panes(panes, list(metrics), self._data(by_game), notes)
 
     def draw(self, source: Source) -> Drawing:

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from redo_lab.analysis.aggregate import profile
-from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, legend
+from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
+from redo_lab.analysis.figures.legends import legend
 from redo_lab.analysis.looks import STYLE, looks
 from redo_lab.config import require
 

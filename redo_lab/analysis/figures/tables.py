@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
-from redo_lab.analysis.figures.cells import last_values, rule, the_metric
+from redo_lab.analysis.figures.cells import heads, last_values, rule, the_metric
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.methods import label_without
 from redo_lab.analysis.summary import cell_text
@@ -104,7 +104,9 @@ def _picture(content: Content, width: Width, label: str) -> Figure:
         figure, ((axes,),) = canvas(width, 0.5 + 0.19 * len(content.rows))
         axes.set_axis_off()
         texts = [[shortened(text) for text in row] for row in content.rows]
-        table = axes.table(texts, colLabels=content.header, cellLoc="right", bbox=Bbox.from_bounds(0, 0, 1, 1))
+        table = axes.table(
+            texts, colLabels=heads(content.header), colLoc="right", cellLoc="right", bbox=Bbox.from_bounds(0, 0, 1, 1)
+        )
         rule(table, 7)
         axes.set_title(label)
     return figure

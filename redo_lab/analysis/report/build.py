@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -11,18 +10,16 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib as mpl
-
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import costs as costs_of
-from redo_lab.analysis.figures.automatic import drawings
-from redo_lab.analysis.figures.base import Source, caption
-from redo_lab.analysis.looks import COLUMN_INCHES, STYLE, looks
-from redo_lab.analysis.output import without_formulas
-from redo_lab.analysis.recipes import in_report
+from redo_lab.analysis.figures.base import Source
+from redo_lab.analysis.looks import looks
+from redo_lab.analysis.palette import on_dark
 from redo_lab.analysis.report import sections
-from redo_lab.analysis.report.data import Curves, curve_data, metrics_of
-from redo_lab.analysis.report.markup import boxes, choice, figure, listed, safe, section
+from redo_lab.analysis.report.data import Curves, curve_data, dashes, metrics_of
+from redo_lab.analysis.report.excerpts import excerpts
+from redo_lab.analysis.report.markup import boxes, choice, line, listed, safe, section
+from redo_lab.analysis.report.pictures import figures
 from redo_lab.analysis.schemes import METRICS
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.analysis.summary import summary_of
@@ -75,6 +72,7 @@ def _page(
         "css": [folder.joinpath("page.css").read_text(encoding="utf-8")],
         "plotly": _once(_plotly),
         "data": curve_data(curves, table, metrics_of(table)),
+        "logs": excerpts(table.runs["directory"].to_list()),
         "script": [folder.joinpath(name).read_text(encoding="utf-8") for name in scripts],
     }
     page_text = folder.joinpath("page.html").read_text(encoding="utf-8")
@@ -87,7 +85,7 @@ def _parts(score_table: ScoreTable, curves: Curves, table: Table, resampling: Re
         yield Part("warnings", "Read this first", [warnings])
     per_run = costs_of(table.runs["directory"].to_list())
     yield Part("summary", "Summary", _once(partial(_summary, score_table, table, resampling)))
-    yield Part("figures", "Figures", _figures(Source(score_table, table, resampling)))
+    yield Part("figures", "Figures", figures(Source(score_table, table, resampling)))
     yield Part("curves-section", "Curves", _once(partial(_curves, curves, table)))
     yield Part("cost", "Cost", [sections.costs(score_table, per_run)])
     yield Part("settings", "What the configs differ in", [sections.settings(score_table, table)])
@@ -102,37 +100,19 @@ def _summary(score_table: ScoreTable, table: Table, resampling: Resampling) -> s
     return sections.summary(summary_of(score_table, table, METRICS, resampling), resampling)
 
 
-def _figures(source: Source) -> Iterator[str]:
-    """All that these runs allow, and why the others are not there."""
-    reasons = []
-    yield '<div class="figures">'
-    for name, title, drawing in drawings(in_report(), source):
-        if isinstance(drawing, str):
-            reasons.append(f"{name}: {drawing}")
-            continue
-        svg = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            drawing.figure.savefig(svg, format="svg", metadata={"Date": None})
-        text = f"{title} {caption(source.score_table, drawing.notes)}"
-        wide = drawing.figure.get_figwidth() > COLUMN_INCHES
-        yield figure(svg.getvalue(), without_formulas(drawing.data).write_csv(), name, text, wide=wide)
-    yield "</div>"
-    if reasons:
-        yield f"<details><summary>not drawn</summary>{listed(reasons)}</details>"
-
-
 def _curves(drawn: Curves, table: Table) -> str:
     look = looks(drawn.methods)
-    colours = {method: look[method].colour for method in drawn.methods}
+    lines = {name: line(each.colour, on_dark(each.colour), dashes(each)) for name, each in look.items()}
     names = [printable(name) for name in metrics_of(table)]
     controls = [
         choice("metric", "metric", [(name, name) for name in names]),
         choice("clock", "against", [("env_steps", "agent steps"), ("updates", "gradient steps")]),
         '<label><input type="checkbox" id="single"> single seeds</label>',
-        boxes("methods", "methods", drawn.methods, drawn.methods, colours),
+        boxes("methods", "methods", drawn.methods, drawn.methods, lines),
         boxes("games", "games", drawn.games, drawn.games[:FIRST_GAMES], {}),
     ]
-    note = "Mean over seeds, and their range as a band (no confidence interval). Drag to zoom, double-click to go back."
+    note = "Lines: mean of seeds; bands: from the lowest seed to the highest, not a confidence interval. "
+    note += "Drag to zoom, double-click to go back."
     return f'<div class="controls">{"".join(controls)}</div><div id="curves"></div><p class="soft">{note}</p>'
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from redo_lab.analysis.lines import CELL
-from redo_lab.analysis.looks import looks
+from redo_lab.analysis.looks import Look, looks
 from redo_lab.analysis.methods import add_method
+from redo_lab.analysis.palette import on_dark
 from redo_lab.analysis.score_table import ScoreTable
 from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
@@ -24,6 +25,8 @@ NEXT = ("dormant/total_", "overlap/total_historical_", "rank/", "churn/", "norms
          "train/", "training/return")  # fmt: skip
 """The metrics to choose from after those that score the runs, in this order: names or beginnings of names."""
 MOST_METRICS = 14
+LINE_PIXELS = 2
+"""How thick a line is."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def metrics_of(table: Table) -> list[str]:
 def curve_data(drawn: Curves, table: Table, metrics: Sequence[str]) -> Iterator[str]:
     """JSON in pieces, as together they take much memory.
 
-    {methods, games, metrics, colours, curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}.
+    {methods, games, metrics, colours, dark, dashes, and
+    curves: {metric: {game: {method: {seed: [env_steps, updates, values]}}}}}; dark: the colours for a dark page.
     """
     look = looks(drawn.methods)
     facts = {
@@ -73,12 +77,19 @@ def curve_data(drawn: Curves, table: Table, metrics: Sequence[str]) -> Iterator[
         "games": list(drawn.games),
         "metrics": [printable(name) for name in metrics],
         "colours": {method: look[method].colour for method in drawn.methods},
+        "dark": {method: on_dark(look[method].colour) for method in drawn.methods},
+        "dashes": {method: ",".join(f"{part:g}px" for part in dashes(look[method])) for method in drawn.methods},
     }
-    yield f'{_json(facts).removesuffix("}")},"curves":{{'
+    yield f'{as_json(facts).removesuffix("}")},"curves":{{'
     points = max(LEAST_POINTS, min(POINTS, MOST_POINTS // max(1, len(metrics) * drawn.runs.height)))
     for at, (name, rows) in enumerate(table.one_by_one(metrics)):
-        yield f"{',' if at else ''}{_json(printable(name))}:{_json(_curves(drawn, rows, points))}"
+        yield f"{',' if at else ''}{as_json(printable(name))}:{as_json(_curves(drawn, rows, points))}"
     yield "}}"
+
+
+def dashes(look: Look) -> list[float]:
+    """The line of a method as it is drawn on the page: lengths of strokes and gaps in pixels; solid if empty."""
+    return [] if look.line == "-" else [LINE_PIXELS * length for length in look.line[1]]
 
 
 def _curves(drawn: Curves, rows: pl.DataFrame, points: int) -> dict[str, Any]:
@@ -96,6 +107,6 @@ def _curves(drawn: Curves, rows: pl.DataFrame, points: int) -> dict[str, Any]:
     return curves
 
 
-def _json(value: Any) -> str:
-    """Without < nothing in a script's text can end it or open a comment."""
+def as_json(value: Any) -> str:
+    """`value` in few letters; without < nothing in a script's text can end it or open a comment."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,9 +1,8 @@
-"""Pieces of HTML: tables and figures; every text from outside is escaped."""
+"""Pieces of HTML: tables, lists and controls; every text from outside is escaped."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -16,11 +15,16 @@ def safe(text: str) -> str:
 
 
 class Cell(NamedTuple):
-    """text: shown; key: what the column is sorted by, the text if None; link: where it leads."""
+    """text: shown; key: what the column is sorted by, the text if None; link: where it leads; interval: after the text.
+
+    log: the place of its run among the excerpts of logs, which a click on the link shows.
+    """
 
     text: str
     key: float | str | None = None
     link: str | None = None
+    log: int | None = None
+    interval: str | None = None
 
 
 PAGE_ROWS = 50
@@ -43,17 +47,6 @@ def table(
     )
 
 
-def figure(svg: bytes, csv: str, name: str, caption: str, *, wide: bool) -> str:
-    """The picture, its caption, and its numbers to download."""
-    picture = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    numbers = f"data:text/csv;base64,{base64.b64encode(csv.encode()).decode()}"
-    kind = ' class="page"' if wide else ""
-    name, caption = safe(name), safe(caption)
-    link = f'<a download="{name}.csv" href="{numbers}">numbers</a>'
-    image = f'<img alt="{caption}" src="{picture}">'
-    return f'<figure{kind} id="figure-{name}">{image}<figcaption>{caption} {link}</figcaption></figure>'
-
-
 def section(identifier: str, title: str, body: Iterable[str]) -> Iterator[str]:
     """With a heading that the navigation leads to; in pieces, as `body` is."""
     yield f'<section><h2 id="{identifier}">{safe(title)}</h2>\n'
@@ -61,18 +54,26 @@ def section(identifier: str, title: str, body: Iterable[str]) -> Iterator[str]:
     yield "\n</section>\n"
 
 
-def listed(lines: Sequence[str], kind: str = "") -> str:
+def listed(lines: Sequence[str]) -> str:
     """Bullets."""
     items = "".join(f"<li>{safe(line)}</li>" for line in lines)
-    return f'<ul class="{kind}">{items}</ul>'
+    return f"<ul>{items}</ul>"
 
 
-def boxes(identifier: str, title: str, names: Sequence[str], checked: Sequence[str], colours: dict[str, str]) -> str:
-    """Check boxes, with a button for all or none."""
+def line(colour: str, dark: str, dashes: Sequence[float]) -> str:
+    """A piece of a line as it is drawn; dark: its colour on a dark page."""
+    pattern = f' stroke-dasharray="{" ".join(f"{part:g}" for part in dashes)}"' if dashes else ""
+    return (
+        f'<svg class="line" style="--light:{colour};--dark:{dark}" viewBox="0 0 28 8" aria-hidden="true">'
+        f'<path d="M0 4H28"{pattern}/></svg>'
+    )
+
+
+def boxes(identifier: str, title: str, names: Sequence[str], checked: Sequence[str], lines: Mapping[str, str]) -> str:
+    """Check boxes, with a button for all or none. lines: HTML before a name."""
     labels = "".join(
         f'<label><input type="checkbox" value="{safe(name)}"{" checked" if name in checked else ""}>'
-        + (f'<span class="swatch" style="background:{colours[name]}"></span>' if name in colours else "")
-        + f"{safe(name)}</label>"
+        f"{lines.get(name, '')}{safe(name)}</label>"
         for name in names
     )
     button = f'<button type="button" data-all="{identifier}">all / none</button>'
@@ -102,8 +103,10 @@ def _controls(rows: int, noun: str) -> str:
 
 def _cell(cell: Cell, at: int, words: int) -> str:
     key = f' data-value="{safe(str(cell.key))}"' if cell.key is not None else ""
-    text = f'<a href="{safe(cell.link)}">{safe(cell.text)}</a>' if cell.link else safe(cell.text)
-    return f'<td class="{_kind(at, words)}"{key}>{text}</td>'
+    log = f' data-log="{cell.log}"' if cell.log is not None else ""
+    text = f'<a href="{safe(cell.link)}"{log}>{safe(cell.text)}</a>' if cell.link else safe(cell.text)
+    interval = f" <span>{safe(cell.interval)}</span>" if cell.interval else ""
+    return f'<td class="{_kind(at, words)}"{key}>{text}{interval}</td>'
 
 
 def _kind(at: int, words: int) -> str:

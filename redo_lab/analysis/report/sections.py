@@ -13,11 +13,14 @@ from redo_lab.analysis.aggregate import Estimate, difference
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.costs import per_method
 from redo_lab.analysis.methods import ONE_TASK, games_text
+from redo_lab.analysis.report.excerpts import LOG
 from redo_lab.analysis.report.markup import Cell, listed, table
 from redo_lab.analysis.score_table import ScoreTable, final_scores
 from redo_lab.analysis.summary import TITLES, Summary, number
 from redo_lab.runs.table import Table
 
+SHOWN = 12
+"""Warnings that are open from the start."""
 CASES = 12
 """Distinct values of a setting that are shown."""
 
@@ -25,7 +28,11 @@ CASES = 12
 def warnings(score_table: ScoreTable) -> str:
     """What a reader must know before any number; empty if there is nothing."""
     lines = [*score_table.warnings(), *(f"left out: {line}" for line in score_table.left_out)]
-    return listed(lines, "warnings") if lines else ""
+    if not lines:
+        return ""
+    more = lines[SHOWN:]
+    rest = f"<details><summary>{len(more)} more</summary>{listed(more)}</details>" if more else ""
+    return f'<div class="warnings">{listed(lines[:SHOWN])}{rest}</div>'
 
 
 def summary(aggregates: Summary, resampling: Resampling) -> str:
@@ -48,22 +55,25 @@ def summary(aggregates: Summary, resampling: Resampling) -> str:
     how = "by the same seeds" if resampling.paired else "independently"
     note = f"Scores: {score_table.label}; of a run: the mean of the last 10 % of its evaluations. "
     note += f"In brackets: {resampling.described}; differences are resampled {how}. "
-    note += "A difference whose bracket holds 0 is not shown to be one."
+    note += "Where the interval of a difference contains 0, the two methods may be equal."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
 def runs(score_table: ScoreTable, whole: Table, per_run: pl.DataFrame, page: Path) -> str:
-    """A row per run, links to its log relative to the folder of `page`; also of runs that the numbers leave out."""
+    """A row per run, also of those that the numbers leave out; its id opens the end of its log.
+
+    The link to the whole log is relative to the folder of `page`.
+    """
     scores = final_scores(whole.evaluations())
     cost = {row["directory"]: row for row in per_run.iter_rows(named=True)}
     methods = dict(score_table.runs.select("directory", "method").iter_rows())
     rows = []
-    for run in whole.runs.iter_rows(named=True):
+    for at, run in enumerate(whole.runs.iter_rows(named=True)):
         directory = run["directory"]
-        log, own_cost = Path(directory) / "log.txt", cost.get(directory, {})
+        log, own_cost = Path(directory) / LOG, cost.get(directory, {})
         score = scores.get(directory)
         rows.append([
-            Cell(run["run_id"], link=_link(log, page) if log.exists() else None),
+            Cell(run["run_id"], link=_link(log, page), log=at) if log.exists() else Cell(run["run_id"]),
             Cell(methods.get(directory, "left out")),
             Cell(str(run.get("game") or ONE_TASK)),
             Cell(str(run.get("seed", "–")), run.get("seed")),
@@ -86,18 +96,19 @@ def runs(score_table: ScoreTable, whole: Table, per_run: pl.DataFrame, page: Pat
         "hours",
         "peak GB",
     ]
-    return table(heads, rows, words=3, identifier="runs", noun="runs")
+    note = "A click on a run shows the end of its log."
+    return f"<p class='soft'>{note}</p>{table(heads, rows, words=3, identifier='runs', noun='runs')}"
 
 
 def settings(score_table: ScoreTable, whole: Table) -> str:
-    """Every setting that varies, with its values and the methods that have each."""
+    """Every setting that varies, with its values (– where there is none) and the methods that have each."""
     together = whole.runs.join(score_table.runs.select("directory", "method"), on="directory")
     rows = []
     for name in (*whole.axes, *whole.settings):
-        if name in ("game", "seed") or together[name].n_unique() < 2:
+        if name in ("game", "seed") or name.endswith("_target_") or together[name].n_unique() < 2:
             continue
         by_value = together.group_by(name, maintain_order=True).agg(pl.col("method").unique(maintain_order=True))
-        cases = [f"{value}: {', '.join(methods)}" for value, methods in by_value.iter_rows()]
+        cases = [f"{'–' if value is None else value}: {' | '.join(methods)}" for value, methods in by_value.iter_rows()]
         more = f" … and {len(cases) - CASES} more values" if len(cases) > CASES else ""
         rows.append([Cell(name), Cell("; ".join(cases[:CASES]) + more)])
     if not rows:
@@ -120,7 +131,7 @@ def costs(score_table: ScoreTable, per_run: pl.DataFrame) -> str:
         ]
         for row in per_method(score_table.runs, per_run).iter_rows(named=True)
     ]
-    note = "Hours are wall clock, summed over runs; GPU-hours those of runs on a GPU, one that is shared counted whole."
+    note = "Hours: wall clock, all runs together. GPU-hours: of the runs that used a GPU; a shared GPU counts in full."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
@@ -150,15 +161,20 @@ def facts(score_table: ScoreTable, whole: Table) -> str:
     versions = sorted({version or "unknown" for version in whole.runs["versions"]})
     return (
         f"{states(whole)} of {games_text(score_table.games)}, {score_table.suite}, "
-        f"scale {score_table.scale}; code {', '.join(code)}; {'; '.join(versions)}."
+        f"scale {score_table.scale}; code {'; '.join(code)}; {'; '.join(versions)}."
     )
 
 
 def _estimate(estimate: Estimate, *, signed: bool = False) -> Cell:
-    sign = "+" if signed and estimate.value > 0 else ""
+    text = f"{'+' if signed and estimate.value > 0 else ''}{_number(estimate.value)}"
     if estimate.low is None or estimate.high is None:
-        return Cell(f"{sign}{number(estimate.value)}", estimate.value)
-    return Cell(f"{sign}{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]", estimate.value)
+        return Cell(text, estimate.value)
+    return Cell(text, estimate.value, interval=f"[{_number(estimate.low)}, {_number(estimate.high)}]")
+
+
+def _number(value: float) -> str:
+    """With a sign after which no line breaks."""
+    return number(value).replace("-", "\N{MINUS SIGN}")
 
 
 def _optional(value: float | None, form: str) -> Cell:
