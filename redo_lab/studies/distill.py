@@ -154,7 +154,7 @@ class Distill(Blueprint):
         """Of the teacher's replay."""
         return bytes_needed(self.teacher.study.replay.config, self.teacher.study.spec)
 
-    def check_machine(self) -> None:
+    def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the teacher's replay doesn't fit."""
         check_memory(self.teacher.study.replay.config, self.teacher.study.spec)
 

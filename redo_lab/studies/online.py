@@ -25,6 +25,7 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
+from redo_lab.studies.device import check_compiled, check_device, eager
 from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.loop import Lengths, Loop
 from redo_lab.types import EnvSpec
@@ -90,6 +91,7 @@ class Online(Blueprint):
         for path, size in {"agent": self.agent.config.batch_size, **self.care.batch_sizes()}.items():
             require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
         self.care.check(self.agent.cls)
+        check_compiled(self.agent, self.care)
         self.agent.cls.check_env(self.spec)
         self.network.cls.check_obs(self.spec.obs_shape)
         warmup = self.agent.config.warmup_env_steps
@@ -129,8 +131,9 @@ class Online(Blueprint):
         """All of it."""
         return self.memory_bytes()
 
-    def check_machine(self) -> None:
-        """Raises ConfigError if the full replay doesn't fit."""
+    def check_machine(self, device: torch.device) -> None:
+        """Raises ConfigError if the full replay doesn't fit, or `device` can't do what the agent's settings say."""
+        check_device(self.agent, device)
         check_memory(self.replay.config, self.spec)
 
     def check_film(self) -> None:
@@ -138,8 +141,8 @@ class Online(Blueprint):
         require(hasattr(self.env.cls, "render"), f"{self.env.cls.__name__} has no `render`, so no game can be filmed")
 
     def build_agent(self, seeds: Seeds, device: torch.device) -> Agent:
-        """The agent at its beginning, alone."""
-        return self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
+        """The agent at its beginning, alone, to be looked at or to play."""
+        return eager(self.agent).build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
 
     def evaluation_env(self, seed: int) -> Env:
         """An environment to evaluate in, which `seed` determines."""
@@ -160,7 +163,8 @@ class Online(Blueprint):
         guard = Guard(self.env.config.game_id, timeout_seconds=timeout_seconds, on_hang=journal.give_up)
         env = guard.wrap(self.env.build(seed=seeds.integer("env"), training=True), "training")
         replay = self.replay.build(spec=env.spec, device=device)
-        agent = self.build_agent(seeds, device)
+        check_device(self.agent, device)
+        agent = self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
         samplers = Samplers(replay.sample, seeds)
         clock = UpdateClock(
             exact_ratio(self.training.replay_ratio),
