@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from redo_lab.replay.frames import DeviceFrames
 from redo_lab.runs.atomic import write_bytes
 from redo_lab.runs.bulk import OverwrittenError
 
@@ -46,7 +47,7 @@ class Segment:
     layout: dict[str, Any]
     metadata_first: int
     metadata: list[NDArray[Any]]
-    frames: NDArray[Any]
+    frames: NDArray[Any] | DeviceFrames
     offset: int
     ring: Replay | None
 

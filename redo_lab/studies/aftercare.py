@@ -82,7 +82,8 @@ class Care:
 
     def interventions(self) -> dict[str, type]:
         """The class of each recycler and regulariser, by its path."""
-        return {part.path: part.cls for part in (*self.recyclers.values(), *self.regularisers.values())}
+        parts: list[Part[Any]] = [*self.recyclers.values(), *self.regularisers.values()]
+        return {part.path: part.cls for part in parts}
 
     def check(self, learner: type) -> None:
         """Raises ConfigError where a part needs what `learner` isn't, or two interventions contradict each other."""

@@ -151,7 +151,7 @@ class Offline(Blueprint):
         check_device(self.agent, device)
         most = self.data.cls.check_machine(self.data.config, game=self.env.config.game_id, spec=self.spec)
         capacity = self.replay.config.capacity
-        check_memory(replace(self.replay.config, capacity=min(most, capacity)), self.spec)
+        check_memory(replace(self.replay.config, capacity=min(most, capacity)), self.spec, device)
 
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Updates:
         """The run at its beginning, every part built and seeded; the recording is loaded by its first step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from redo_lab.experience import Env, Rendered
 from redo_lab.networks.torso import Torso
 from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.bulk import ReplayBulk
+from redo_lab.replay.frames import Placement
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.bulk import PartFile
@@ -134,7 +135,7 @@ class Online(Blueprint):
     def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the full replay doesn't fit, or `device` can't do what the agent's settings say."""
         check_device(self.agent, device)
-        check_memory(self.replay.config, self.spec)
+        check_memory(self.replay.config, self.spec, device)
 
     def check_film(self) -> None:
         """Raises ConfigError if the environment can't be drawn."""
@@ -151,8 +152,11 @@ class Online(Blueprint):
     def kept_replay(
         self, state: Mapping[str, Any], folder: Path, files: Sequence[PartFile], device: torch.device
     ) -> Replay:
-        """The replay that a checkpoint of such a run has, of `state` and `files`; ValueError if they aren't whole."""
-        replay: Replay = self.replay.build(spec=self.spec, device=device)
+        """The replay that a checkpoint of such a run has, of `state` and `files`; ValueError if they aren't whole.
+
+        Its frames are in the host's memory, wherever the run had them.
+        """
+        replay = Replay(replace(self.replay.config, device=Placement.cpu), spec=self.spec, device=device)
         replay.load_state_dict(state["replay"])
         ReplayBulk(replay).load(folder, files)
         return replay

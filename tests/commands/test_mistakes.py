@@ -46,6 +46,7 @@ MISTAKES = [
     ("scale=smoke agent.warmup_env_steps=600", "agent.warmup_env_steps=600, but training has 600 agent steps in all"),
     ("evaluation.env_steps=null", "evaluation: give one of env_steps and episodes, and null for the other"),
     ("agent.compile=graph", "agent.compile=graph needs a CUDA device, and device is cpu"),
+    ("replay.device=cuda", "replay.device=cuda needs device=cuda, and device is cpu"),
     ("agent.compile=grap", "agent.compile: no choice 'grap': did you mean 'graph'?"),
     ("device=gpu", "device must be cpu, cuda, cuda:<n> or auto, got gpu"),
     (

@@ -12,7 +12,15 @@ WORDS = ("env=minatar/breakout", "scale=smoke")
 
 @pytest.mark.parametrize(
     "word",
-    ["env.timeout_seconds=30", "root=elsewhere", "probe=none", "logger=none", "threads=3", "agent.compile=default"],
+    [
+        "env.timeout_seconds=30",
+        "root=elsewhere",
+        "probe=none",
+        "logger=none",
+        "threads=3",
+        "agent.compile=default",
+        "replay.device=auto",
+    ],
 )
 def test_what_changes_no_result_changes_no_identity(word: str) -> None:
     assert digest(composed(*WORDS, word)[0]) == digest(composed(*WORDS)[0])
