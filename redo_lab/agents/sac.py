@@ -114,10 +114,10 @@ class SAC(Agent):
         """Uniformly random during warm-up, then drawn from the policy."""
         if env_step < self.warmup_env_steps:
             return self.exploration.uniform(self.bounds.low, self.bounds.high).astype(np.float32)
-        noise = torch.from_numpy(self.exploration.standard_normal(self.dims, np.float32)).to(self.device)
+        noise = torch.from_numpy(self.exploration.standard_normal(self.dims, np.float32))
         with torch.no_grad():
             mean, log_std = self.actor(self._observed(obs))
-            return self._scaled(mean + log_std.exp() * noise)[0].cpu().numpy()
+            return self._scaled(mean + log_std.exp() * noise.to(self.device, non_blocking=True))[0].cpu().numpy()
 
     def greedy(self, obs: Observation) -> Action:
         """tanh of the mean, within the environment's bounds."""
@@ -126,11 +126,11 @@ class SAC(Agent):
     @torch.no_grad()
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, float32 [N, dims], of observations [N, D]."""
-        mean, _ = self.actor(obs.to(self.device))
+        mean, _ = self.actor(obs.to(self.device, non_blocking=True))
         return self._scaled(mean)
 
     def _observed(self, obs: Observation) -> Tensor:
-        return torch.from_numpy(obs[None]).to(self.device)
+        return torch.from_numpy(obs[None]).to(self.device, non_blocking=True)
 
     def _scaled(self, u: Tensor) -> Tensor:
         """tanh u in the environment's bounds, which rounding mustn't step over."""

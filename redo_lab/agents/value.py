@@ -134,7 +134,7 @@ class ValueAgent(Agent):
     @torch.no_grad()
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, int64 [N], of observations [N, …]."""
-        values: Tensor = self.online(obs.to(self.device))
+        values: Tensor = self.online(obs.to(self.device, non_blocking=True))
         return values.argmax(dim=1)
 
     def update(self, batch: Transition, hooks: Hooks = NO_HOOKS) -> Metrics:
