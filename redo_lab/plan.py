@@ -160,12 +160,17 @@ def _identity(plain: Mapping[str, Any], axes: Mapping[str, Any], study: Blueprin
 
 
 def check_machine(checked: CheckedRun) -> None:
-    """This machine has the memory, the device and the tracker's login; raises ConfigError if not."""
-    checked.study.check_machine()
-    checked.logger.cls.check_start(checked.logger.config)
+    """This machine has the device, the memory and the tracker's login; raises ConfigError if not."""
     device = checked.config.device
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device={device}, but torch finds no CUDA device here; device=cpu or device=auto works")
+    checked.study.check_machine(device_of(device))
+    checked.logger.cls.check_start(checked.logger.config)
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is the GPU where there is one."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
 def _film_period(value: object, study: Blueprint) -> int | None:

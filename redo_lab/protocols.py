@@ -57,7 +57,10 @@ class Trained(Learner, Protocol):
 
     @abstractmethod
     def update(self, batch: Batch, hooks: Hooks = ...) -> Metrics:
-        """One gradient step on `batch`, in which the interventions of `hooks` take part."""
+        """One gradient step on `batch`, in which the interventions of `hooks` take part.
+
+        The metrics are good until the next update, which may write to the same memory.
+        """
 
 
 class Actor(Protocol):

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 
 from redo_lab.config import ConfigError, require
 from redo_lab.networks.actor_critic import Actor, Critic, TwinCritics, squashed
-from redo_lab.networks.adam import AdamConfig
+from redo_lab.networks.adam import AdamConfig, restore
+from redo_lab.networks.compiling import Compile, compiled, updating
+from redo_lab.networks.precision import Precision
 from redo_lab.networks.soft_losses import actor_loss, critic_loss, soft_target, temperature_loss
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
@@ -49,6 +52,8 @@ class SAC(Agent):
         log_std_min: float
         log_std_max: float
         optimizer: AdamConfig
+        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next one
+        precision: Precision = Precision.fp32
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale", "initial_temperature", "reward_scale"):
@@ -63,6 +68,7 @@ class SAC(Agent):
     def __init__(
         self, config: Config, *, spec: EnvSpec, torso: TorsoBuilder, seeds: Seeds, device: torch.device
     ) -> None:
+        config.compile.check(device)
         self.config = config
         self.batch_size = config.batch_size
         self.warmup_env_steps = config.warmup_env_steps
@@ -86,11 +92,15 @@ class SAC(Agent):
         self.actor_parameters = list(self.actor.parameters())
         self._networks = self._declared()
         rate = config.learning_rate * config.learning_rate_scale
-        self.actor_optimizer = config.optimizer.over(self.actor_parameters, rate)
-        self.critic_optimizer = config.optimizer.over(self.critics.parameters(), rate)
-        self.temperature_optimizer = config.optimizer.over([self.log_temperature], rate)
+        over = partial(config.optimizer.over, learning_rate=rate, capturable=config.compile is Compile.graph)
+        self.actor_optimizer = over(self.actor_parameters)
+        self.critic_optimizer = over(self.critics.parameters())
+        self.temperature_optimizer = over([self.log_temperature])
         self.exploration = seeds.numpy("exploration")
         self.noise = seeds.torch("policy_noise", device)
+        self._critics_loss = compiled(self.critics_loss, config.compile)
+        self._actor_loss = compiled(self.actor_loss, config.compile)
+        self._updating = updating(self._update, config.compile, [self.noise])
 
     @staticmethod
     def check_env(spec: EnvSpec) -> Box:
@@ -104,10 +114,10 @@ class SAC(Agent):
         """Uniformly random during warm-up, then drawn from the policy."""
         if env_step < self.warmup_env_steps:
             return self.exploration.uniform(self.bounds.low, self.bounds.high).astype(np.float32)
-        noise = torch.from_numpy(self.exploration.standard_normal(self.dims, np.float32)).to(self.device)
+        noise = torch.from_numpy(self.exploration.standard_normal(self.dims, np.float32))
         with torch.no_grad():
             mean, log_std = self.actor(self._observed(obs))
-            return self._scaled(mean + log_std.exp() * noise)[0].cpu().numpy()
+            return self._scaled(mean + log_std.exp() * noise.to(self.device, non_blocking=True))[0].cpu().numpy()
 
     def greedy(self, obs: Observation) -> Action:
         """tanh of the mean, within the environment's bounds."""
@@ -116,11 +126,11 @@ class SAC(Agent):
     @torch.no_grad()
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, float32 [N, dims], of observations [N, D]."""
-        mean, _ = self.actor(obs.to(self.device))
+        mean, _ = self.actor(obs.to(self.device, non_blocking=True))
         return self._scaled(mean)
 
     def _observed(self, obs: Observation) -> Tensor:
-        return torch.from_numpy(obs[None]).to(self.device)
+        return torch.from_numpy(obs[None]).to(self.device, non_blocking=True)
 
     def _scaled(self, u: Tensor) -> Tensor:
         """tanh u in the environment's bounds, which rounding mustn't step over."""
@@ -135,6 +145,9 @@ class SAC(Agent):
 
         The critics' loss gets the penalties of both critics, the actor's those of the actor; the temperature is none's.
         """
+        return self._updating(batch, hooks)
+
+    def _update(self, batch: Transition, hooks: Hooks) -> Metrics:
         critics = self._update_critics(batch, hooks)
         actor, log_density = self._update_actor(batch, hooks)
         temperature = self._update_temperature(log_density)
@@ -142,30 +155,35 @@ class SAC(Agent):
         return {**critics, **actor, **temperature}
 
     def _update_critics(self, batch: Transition, hooks: Hooks) -> Metrics:
-        target = self.td_target(batch, self.noise)
+        noise = self.standard_normal(len(batch.obs), self.noise)
         with hooks.watching(self._networks[1:]):
-            q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
-        loss = critic_loss(q1, q2, target)
+            loss, q1 = self._critics_loss(batch, noise)
         self.critic_optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(hooks.loss(loss, self._networks[1:], batch))
         hooks.before_step(self._networks[1:])
         self.critic_optimizer.step()
-        return {"train/critic_loss": loss.detach(), "train/q_mean": q1.detach().mean()}
+        return {"train/critic_loss": loss.detach(), "train/q_mean": q1.detach().float().mean()}
+
+    def critics_loss(self, batch: Transition, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """That of both critics on `batch`, and the first one's values, [N]; `noise` draws the next actions."""
+        with self.config.precision.autocast(self.device):
+            target = self.td_target(batch, noise)
+            q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
+            return critic_loss(q1.float(), q2.float(), target), q1
 
     @torch.no_grad()
-    def td_target(self, batch: Transition, generator: torch.Generator) -> Tensor:
+    def td_target(self, batch: Transition, noise: Tensor) -> Tensor:
         """reward + discount * (min of the target critics - temperature * log density) at a fresh next action: [N]."""
-        action, log_density = self._sampled(batch.next_obs, generator)
+        action, log_density = self._sampled(batch.next_obs, noise)
         next_q = torch.minimum(*self.targets(batch.next_obs, action))
         temperature = self.log_temperature.exp()
         return soft_target(self.config.reward_scale * batch.reward, batch.discount, next_q, log_density, temperature)
 
     def _update_actor(self, batch: Transition, hooks: Hooks) -> tuple[Metrics, Tensor]:
         """Returns the log density of the actions sampled too, [N]: the temperature learns from the same ones."""
+        noise = self.standard_normal(len(batch.obs), self.noise)
         with hooks.watching(self._networks[:1]):
-            action, log_density = self._sampled(batch.obs, self.noise)
-        q = torch.minimum(*self.critics(batch.obs, action))
-        loss = actor_loss(q, log_density, self.log_temperature.detach().exp())
+            loss, log_density = self._actor_loss(batch, noise)
         self.actor_optimizer.zero_grad(set_to_none=True)
         # With `inputs` the critics pass the gradient on but don't gather one.
         torch.autograd.backward(hooks.loss(loss, self._networks[:1], batch), inputs=self.actor_parameters)
@@ -174,6 +192,13 @@ class SAC(Agent):
         log_density = log_density.detach()
         return {"train/actor_loss": loss.detach(), "train/entropy": -log_density.mean()}, log_density
 
+    def actor_loss(self, batch: Transition, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """That of the actor at actions which `noise` draws, and their log density, [N]."""
+        with self.config.precision.autocast(self.device):
+            action, log_density = self._sampled(batch.obs, noise)
+            q = torch.minimum(*self.critics(batch.obs, action))
+            return actor_loss(q, log_density, self.log_temperature.detach().exp()), log_density
+
     def _update_temperature(self, log_density: Tensor) -> Metrics:
         temperature = self.log_temperature.detach().exp()
         self.temperature_optimizer.zero_grad(set_to_none=True)
@@ -181,9 +206,13 @@ class SAC(Agent):
         self.temperature_optimizer.step()
         return {"train/temperature": temperature}
 
-    def _sampled(self, obs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def standard_normal(self, count: int, generator: torch.Generator) -> Tensor:
+        """What draws `count` actions of the policy: [count, dims]."""
+        return torch.randn((count, self.dims), generator=generator, device=self.device)
+
+    def _sampled(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = self.actor(obs)
-        return squashed(mean, log_std, torch.randn(mean.shape, generator=generator, device=self.device))
+        return squashed(mean.float(), log_std.float(), noise)
 
     @torch.no_grad()
     def _smooth_targets(self) -> None:
@@ -201,7 +230,7 @@ class SAC(Agent):
     @torch.no_grad()
     def q_and_target(self, batch: Transition) -> dict[str, tuple[Tensor, Tensor]]:
         """Each critic's values of the batch's own actions, and the TD target; training's noise isn't consumed."""
-        target = self.td_target(batch, self.noise.clone_state())
+        target = self.td_target(batch, self.standard_normal(len(batch.obs), self.noise.clone_state()))
         q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
         return {"critic1": (q1, target), "critic2": (q2, target)}
 
@@ -229,7 +258,7 @@ class SAC(Agent):
         return batch.obs, self._normalised(batch.action)
 
     @property
-    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
+    def optimizers(self) -> Sequence[torch.optim.Adam]:
         """Those of actor, critics and temperature."""
         return [self.actor_optimizer, self.critic_optimizer, self.temperature_optimizer]
 
@@ -253,6 +282,6 @@ class SAC(Agent):
         self.targets.load_state_dict(state["targets"])
         self.log_temperature.copy_(state["log_temperature"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+            restore(optimizer, saved)
         self.exploration.bit_generator.state = state["exploration"]
         self.noise.set_state(state["noise"])

@@ -14,8 +14,10 @@ from torch.nn import functional
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from redo_lab.config import ConfigError, require
-from redo_lab.networks.adam import AdamConfig
+from redo_lab.networks.adam import AdamConfig, restore
 from redo_lab.networks.augment import Augmentation
+from redo_lab.networks.compiling import Compile, compiled, updating
+from redo_lab.networks.precision import Precision
 from redo_lab.networks.q_network import QNetwork
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
@@ -71,6 +73,8 @@ class ValueAgent(Agent):
         target_period_env_steps: int
         epsilon: Epsilon
         optimizer: AdamConfig
+        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next one
+        precision: Precision = Precision.fp32
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale"):
@@ -83,6 +87,7 @@ class ValueAgent(Agent):
     def __init__(
         self, config: Config, *, spec: EnvSpec, torso: TorsoBuilder, seeds: Seeds, device: torch.device
     ) -> None:
+        config.compile.check(device)
         self.config = config
         self.batch_size = config.batch_size
         self.warmup_env_steps = config.warmup_env_steps
@@ -101,10 +106,13 @@ class ValueAgent(Agent):
         convert_conv2d_weight_memory_format(self.online, torch.channels_last)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         learning_rate = config.learning_rate * config.learning_rate_scale
-        self.optimizer = config.optimizer.over(self.online.parameters(), learning_rate)
+        graphed = config.compile is Compile.graph
+        self.optimizer = config.optimizer.over(self.online.parameters(), learning_rate, capturable=graphed)
         self._network = Network(tuple(self.online.hidden_layers()), self.online, self.online.torso.init, self.target)
         self.exploration = seeds.numpy("exploration")
         self.augmentation = seeds.torch("augmentation", device)
+        self._loss_and_values = compiled(self.loss_and_values, config.compile)
+        self._updating = updating(self._update, config.compile, [self.augmentation])
 
     @staticmethod
     def check_env(spec: EnvSpec) -> int:
@@ -126,23 +134,32 @@ class ValueAgent(Agent):
     @torch.no_grad()
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, int64 [N], of observations [N, …]."""
-        values: Tensor = self.online(obs.to(self.device))
+        values: Tensor = self.online(obs.to(self.device, non_blocking=True))
         return values.argmax(dim=1)
 
     def update(self, batch: Transition, hooks: Hooks = NO_HOOKS) -> Metrics:
         """One step of Adam on the TD loss of `batch`, whose observations are augmented first, each by its own draw."""
+        return self._updating(batch, hooks)
+
+    def _update(self, batch: Transition, hooks: Hooks) -> Metrics:
         augment, generator = self.config.augmentation, self.augmentation
         batch = batch._replace(obs=augment(batch.obs, generator), next_obs=augment(batch.next_obs, generator))
-        target = self.td_target(batch)
         with hooks.watching(self.networks()):
-            q: Tensor = self.online(batch.obs)
-        values = q.gather(1, batch.action[:, None]).squeeze(1)
-        loss = td_loss(values, target, self.config.loss)
+            loss, values = self._loss_and_values(batch)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(hooks.loss(loss, self.networks(), batch))
         hooks.before_step(self.networks())
         self.optimizer.step()
         return {"train/loss": loss.detach(), "train/q_mean": values.detach().mean()}
+
+    def loss_and_values(self, batch: Transition) -> tuple[Tensor, Tensor]:
+        """The TD loss of `batch` and the values of its actions, [N]; the online network's last pass is the loss's."""
+        with self.config.precision.autocast(self.device):
+            target = self.td_target(batch)
+        with self.config.precision.autocast(self.device):
+            q: Tensor = self.online(batch.obs)
+            values = q.float().gather(1, batch.action[:, None]).squeeze(1)
+            return td_loss(values, target, self.config.loss), values
 
     @torch.no_grad()
     def td_target(self, batch: Transition) -> Tensor:
@@ -195,7 +212,7 @@ class ValueAgent(Agent):
         """Continues from `state`."""
         self.online.load_state_dict(state["online"])
         self.target.load_state_dict(state["target"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore(self.optimizer, state["optimizer"])
         self.exploration.bit_generator.state = state["exploration"]
         self.augmentation.set_state(state["augmentation"])
 

@@ -15,7 +15,7 @@ from redo_lab.attempt.filming import Filming
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.config import ConfigError
-from redo_lab.plan import stored_run
+from redo_lab.plan import device_of, stored_run
 from redo_lab.runs import about, provenance, video
 from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import Lease, acquire
@@ -71,11 +71,6 @@ def set_up_torch(threads: int | None) -> None:
     torch.set_flush_denormal(True)
     if threads is not None:
         torch.set_num_threads(threads)
-
-
-def device_of(name: str) -> torch.device:
-    """`auto` is the GPU where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
 @contextmanager

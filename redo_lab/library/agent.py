@@ -9,11 +9,10 @@ from typing import TypeVar
 
 import torch
 
-from redo_lab.attempt.execute import device_of
 from redo_lab.config import ConfigError, require
 from redo_lab.experience import Env, Rendered
 from redo_lab.library.run import load_run
-from redo_lab.plan import CheckedRun, stored_run
+from redo_lab.plan import CheckedRun, device_of, stored_run
 from redo_lab.protocols import Agent
 from redo_lab.runs import provenance
 from redo_lab.runs.stored import stored_config

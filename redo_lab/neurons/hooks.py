@@ -29,6 +29,9 @@ class Hooks:
         self._losses = [(part, sample) for part, sample in interventions if isinstance(part, Regulariser)]
         self._gradients = [part for part in parts if isinstance(part, GradientHook)]
         self._watchers = [part for part in parts if isinstance(part, ActivationHook)]
+        inside = [*[part for part, _ in self._losses], *self._gradients, *self._watchers]
+        self.classes = {str(getattr(part, "name", type(part).__name__)): type(part) for part in inside}
+        """By name, the classes of those that take part in an update."""
         self.penalties: Metrics = {}
         """Of the last update: <name>/penalty, or <name>/penalty_<network> of an agent with several."""
 
@@ -51,7 +54,7 @@ class Hooks:
     def watching(self, networks: Sequence[Network]) -> Iterator[None]:
         """Around the forward pass of a loss: the interventions that watch get the activations of its `networks`.
 
-        They come from that pass, not from a second one. Modules' hooks don't fire in a graph compiled before.
+        They come from the last pass within the context. In a compiled one modules' hooks don't fire: it is refused.
         """
         if not self._watchers:
             yield

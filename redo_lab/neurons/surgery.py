@@ -68,7 +68,7 @@ def indices(masks: Sequence[Tensor]) -> list[Tensor]:
     """Positions of the True entries of each mask; the masks cross to the host together, once."""
     host = torch.cat(list(masks)).cpu()
     parts = torch.split(host, [mask.numel() for mask in masks])
-    return [part.nonzero().squeeze(1).to(masks[0].device) for part in parts]
+    return [part.nonzero().squeeze(1).to(masks[0].device, non_blocking=True) for part in parts]
 
 
 def lowest(values: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -81,7 +81,7 @@ def recycled_metrics(name: str, layers: Sequence[HiddenLayer], selection: Sequen
     """How many neurons of each layer, and in total: <name>/recycled_<layer>, <name>/recycled_total."""
     counts = [neurons.numel() for neurons in selection]
     names = [f"{name}/{RECYCLED}_{layer.name}" for layer in layers]
-    values = torch.tensor([*counts, sum(counts)], device=selection[0].device)
+    values = torch.tensor([*counts, sum(counts)]).to(selection[0].device, non_blocking=True)
     return dict(zip([*names, f"{name}/{RECYCLED}_{TOTAL}"], values.unbind(), strict=True))
 
 

@@ -37,7 +37,7 @@ class Churn(Probe[Actor]):
         if self.obs is None:
             self.obs = sample(self.config.batch_size).obs
         before, self.actions = self.actions, learner.policy(self.obs)
-        return {} if before is None else action_change(before.to(self.actions.device), self.actions)
+        return {} if before is None else action_change(before.to(self.actions.device, non_blocking=True), self.actions)
 
     def state_dict(self) -> dict[str, Any]:
         """The fixed observations and their actions at the last measurement."""

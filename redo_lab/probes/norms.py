@@ -62,7 +62,9 @@ class Norms(Probe[Learner]):
         """Empty at the very first update when every update is measured: there is no copy from before it."""
         if self.before is None:
             return {}
-        return {p: p.detach() - before.to(p.device) for p, before in zip(group, self.before, strict=True)}
+        return {
+            p: p.detach() - before.to(p.device, non_blocking=True) for p, before in zip(group, self.before, strict=True)
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """The copy of the parameters, or None."""

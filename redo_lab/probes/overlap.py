@@ -51,7 +51,7 @@ class Overlap(Probe[Learner]):
         if self.previous is None or self.historical is None:
             self.previous = self.historical = now
             return {}
-        previous, historical = self.previous.to(now.device), self.historical.to(now.device)
+        previous, historical = (mask.to(now.device, non_blocking=True) for mask in (self.previous, self.historical))
         metrics = self._compare(layers, now, previous, historical)
         self.previous, self.historical = now, historical | now
         return metrics

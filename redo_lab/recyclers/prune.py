@@ -78,7 +78,7 @@ class Prune(Recycler):
     def _metrics(self, layers: Sequence[HiddenLayer], pruned: Sequence[Tensor]) -> Metrics:
         counts = [neurons.numel() for neurons in pruned]
         names = [f"{self.name}/{PRUNED}_{layer.name}" for layer in layers]
-        values = torch.tensor([*counts, sum(counts)], device=pruned[0].device)
+        values = torch.tensor([*counts, sum(counts)]).to(pruned[0].device, non_blocking=True)
         return dict(zip([*names, f"{self.name}/{PRUNED}_{TOTAL}"], values.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:

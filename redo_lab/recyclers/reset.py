@@ -79,7 +79,7 @@ class Reset(Recycler):
             if self.config.targets:
                 _copy_to_target(network, [layer for layer, _ in touched])
             layers += len(touched)
-        return {f"{self.name}/{RESET_LAYERS}": torch.tensor(layers, device=self.generator.device)}
+        return {f"{self.name}/{RESET_LAYERS}": torch.tensor(layers).to(self.generator.device, non_blocking=True)}
 
     def _due(self, counters: Counters) -> bool:
         if self.config.period_updates is not None:

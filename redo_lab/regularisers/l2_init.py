@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,8 @@ class L2Init(Regulariser):
     θ0 are the parameters at construction, before the first update. Recycling a neuron leaves its θ0 as it was: the
     pull is towards the weights that the network began with.
     """
+
+    capturable: ClassVar[bool] = True  # the same operations on the same tensors at each update
 
     @dataclass
     class Config:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from redo_lab.protocols import GradientHook, Learner
 
 class WeightDecay(GradientHook):
     """Before each step every weight and bias w of the networks has `coefficient` * w added to its gradient."""
+
+    capturable: ClassVar[bool] = True  # the same operations on the same tensors at each update
 
     @dataclass
     class Config:

@@ -6,35 +6,50 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import torch
 
 from redo_lab.config import require
-from redo_lab.replay.ring import Replay
+from redo_lab.replay.frames import ROOM_BYTES, free_bytes
+from redo_lab.replay.ring import Replay, frame_bytes
 from redo_lab.types import Box, EnvSpec
 
 GIB = 2**30
 
 
 def bytes_needed(config: Replay.Config, spec: EnvSpec) -> int:
-    """The memory of a full replay."""
-    frame = int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize
+    """The memory of a full replay, of the host and of a GPU together."""
     action = 4 * len(spec.actions.low) if isinstance(spec.actions, Box) else 8
     reward, end, history = 4, 1, 1
-    return config.capacity * (frame + action + reward + end + history)
+    return frame_bytes(config, spec) + config.capacity * (action + reward + end + history)
 
 
-def check_memory(config: Replay.Config, spec: EnvSpec) -> None:
-    """Raises ConfigError, saying what would fit, when the full replay exceeds the memory available now.
+def check_memory(config: Replay.Config, spec: EnvSpec, device: torch.device) -> None:
+    """Raises ConfigError, saying what would fit, when the full replay of a run on `device` exceeds what is free now.
 
-    The arrays take memory only as they fill, so without this check a run would be killed hours later. It does not
-    know what other runs starting on the same machine will take.
+    The host's arrays take memory only as they fill, so without this check a run would be killed hours later. It does
+    not know what other runs starting on the same machine will take.
     """
-    needed, available = bytes_needed(config, spec), available_bytes()
+    frames = frame_bytes(config, spec)
+    needed = bytes_needed(config, spec)
+    if config.device.of(device, frames).type == "cuda":
+        _check_gpu(config, frames, device)
+        needed -= frames
+    available = available_bytes()
     fits = available * config.capacity // needed
     require(
         needed <= available,
         f"a replay of {config.capacity} observations needs {needed / GIB:.1f} GiB, {available / GIB:.1f} GiB of memory "
         f"is available: set replay.capacity={fits} or less, or scale=laptop",
+    )
+
+
+def _check_gpu(config: Replay.Config, frames: int, device: torch.device) -> None:
+    room = max(0, free_bytes(device) - ROOM_BYTES)
+    require(
+        frames <= room,
+        f"a replay of {config.capacity} observations needs {frames / GIB:.1f} GiB of the GPU's memory, "
+        f"{room / GIB:.1f} GiB is free beside {ROOM_BYTES / GIB:.0f} GiB for the rest: "
+        f"set replay.device=cpu, or replay.capacity={room * config.capacity // frames} or less",
     )
 
 

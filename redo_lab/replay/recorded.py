@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def load(
     truncated = read_array(marks) if marks.exists() else np.zeros_like(terminal)
     add_count = int(read_array(path_of(folder, dopamine.ADD_COUNT, number)))
     entries = RingEntries.of(terminal, truncated, add_count, spec.stack).first(config.capacity)
-    replay = Replay(Replay.Config(len(entries), config.n_step, config.discount), spec=spec, device=device)
+    replay = Replay(replace(config, capacity=len(entries)), spec=spec, device=device)
     stored, slots = entries.source != NOWHERE, entries.source[entries.source != NOWHERE]
     replay.actions[stored] = _actions(path_of(folder, dopamine.ACTION, number), spec)[slots]
     rewards = read_array(path_of(folder, dopamine.REWARD, number))[slots]

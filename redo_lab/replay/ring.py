@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from redo_lab.config import require
+from redo_lab.replay.frames import DeviceFrames, HostFrames, Placement
 from redo_lab.types import Action, Box, EnvSpec, Observation, Transition
 
 NOT_FINAL, TERMINATED, TRUNCATED = 0, 1, 2
@@ -21,6 +22,8 @@ MAX_DRAWS = 16
 class Replay:
     """The newest `capacity` observations ("entries"), an episode's last one included, each as its newest frame alone.
 
+    A sample is the same, bit for bit, wherever the frames lie: what is drawn and all but the frames stay on the host.
+
     Entry number i (0 … added - 1, never reused) lives at slot i % capacity of the arrays:
     frames [capacity, *frame_shape]; actions and rewards [capacity], of the step taken at that entry, stale where none
     was taken; ends uint8 [capacity], NOT_FINAL, TERMINATED or TRUNCATED; history uint8 [capacity], how many of the
@@ -29,11 +32,15 @@ class Replay:
 
     @dataclass
     class Config:
-        """capacity: entries, not transitions; an episode of T steps takes T + 1. discount: of one step."""
+        """capacity: entries, not transitions; an episode of T steps takes T + 1. discount: of one step.
+
+        device: where the frames lie.
+        """
 
         capacity: int
         n_step: int
         discount: float
+        device: Placement = Placement.cpu  # of runs that were begun before there was this choice
 
         def __post_init__(self) -> None:
             require(self.capacity >= 1, f"capacity must be ≥ 1, got {self.capacity}")
@@ -49,7 +56,11 @@ class Replay:
         self.config = config
         self.spec = spec
         self.device = device
-        self.frames: NDArray[np.uint8 | np.float32] = np.zeros((config.capacity, *spec.frame_shape), dtype=spec.dtype)
+        shape = (config.capacity, *spec.frame_shape)
+        place = config.device.of(device, frame_bytes(config, spec))
+        self.frames: HostFrames | DeviceFrames = (
+            np.zeros(shape, spec.dtype) if place.type == "cpu" else DeviceFrames(shape, spec.dtype, place)
+        )
         self.actions: NDArray[np.int64] | NDArray[np.float32] = (
             np.zeros((config.capacity, len(spec.actions.low)), dtype=np.float32)
             if isinstance(spec.actions, Box)
@@ -187,8 +198,13 @@ class Replay:
 
         The memory is fresh (pinned for a GPU: torch reuses it only after the copy), so the caller may keep it.
         """
-        stored = torch.from_numpy(self.frames)
+        channels, *rest = self.spec.frame_shape
+        shape = (len(newest), width * channels, *rest)
         slots = ((newest[:, None] + np.arange(1 - width, 1)) % self.config.capacity).reshape(-1)
+        if isinstance(self.frames, DeviceFrames):
+            empty = (np.arange(width) < missing[:, None]).reshape(-1)
+            return self.frames.windows(slots, empty).view(shape)
+        stored = torch.from_numpy(self.frames)
         on_gpu = self.device.type == "cuda"
         pinned = torch.empty((len(slots), *stored.shape[1:]), dtype=stored.dtype, pin_memory=True) if on_gpu else None
         window = torch.index_select(stored, 0, torch.from_numpy(slots), out=pinned)
@@ -196,8 +212,13 @@ class Replay:
             frames = window.numpy().reshape(len(newest), width, -1)
             for row in missing.nonzero()[0]:
                 frames[row, : missing[row]] = 0
-        channels, *rest = self.spec.frame_shape
-        return window.view(len(newest), width * channels, *rest).to(self.device, non_blocking=True)
+        return window.view(shape).to(self.device, non_blocking=True)
 
     def _to_device(self, array: NDArray[np.int64] | NDArray[np.float32]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        # A GPU takes memory that isn't pinned through a buffer of its own, so the array may go at once.
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
+
+def frame_bytes(config: Replay.Config, spec: EnvSpec) -> int:
+    """The memory of all frames."""
+    return config.capacity * int(np.prod(spec.frame_shape)) * np.dtype(spec.dtype).itemsize

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from zlib_ng import zlib_ng
 
+from redo_lab.replay.frames import DeviceFrames
 from redo_lab.runs.atomic import write_bytes
 from redo_lab.runs.bulk import OverwrittenError
 
@@ -44,7 +45,7 @@ class Segment:
     layout: dict[str, Any]
     metadata_first: int
     metadata: list[NDArray[Any]]
-    frames: NDArray[Any]
+    frames: NDArray[Any] | DeviceFrames
     offset: int
     ring: Replay | None
 

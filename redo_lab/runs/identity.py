@@ -18,6 +18,12 @@ PLACE = ("root", "experiment", "device", "threads", "logger", "progress", "check
 WHEREABOUTS = ("folder", "download")
 """Settings of a part that say where its data lie; what they are counts."""
 
+EXECUTION = ("compile", "device")
+"""Settings of a part that say how and where its numbers are computed; only their rounding depends on it."""
+
+LATER = {"precision": "fp32"}
+"""Settings that runs had no choice of once, and the value that they went by: with it a run is the same as then."""
+
 FREE = (*PLACE, "dry_run", "probes", "scale", "shared")
 """Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
@@ -30,10 +36,18 @@ def relevant(plain: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _placeless(value: Any) -> Any:
-    """Without keys that end in _seconds, and WHEREABOUTS: no result depends on the clock on the wall or on a path."""
+    """Without keys that end in _seconds, WHEREABOUTS and EXECUTION, and those of LATER that are as they ever were.
+
+    No result depends on the clock on the wall, on a path or on the processor.
+    """
     if not isinstance(value, Mapping):
         return value
-    kept = {key: inner for key, inner in value.items() if not str(key).endswith("_seconds") and key not in WHEREABOUTS}
+    free = (*WHEREABOUTS, *EXECUTION)
+    kept = {
+        key: inner
+        for key, inner in value.items()
+        if not str(key).endswith("_seconds") and key not in free and (key, inner) not in LATER.items()
+    }
     return {key: _placeless(inner) for key, inner in kept.items()}
 
 

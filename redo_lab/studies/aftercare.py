@@ -80,6 +80,11 @@ class Care:
         """The batch that each part draws at once, by the part's path; 0 where it draws none."""
         return {part.path: getattr(part.config, "batch_size", 0) for part in self._parts}
 
+    def interventions(self) -> dict[str, type]:
+        """The class of each recycler and regulariser, by its path."""
+        parts: list[Part[Any]] = [*self.recyclers.values(), *self.regularisers.values()]
+        return {part.path: part.cls for part in parts}
+
     def check(self, learner: type) -> None:
         """Raises ConfigError where a part needs what `learner` isn't, or two interventions contradict each other."""
         check_needs({part.path: part.cls for part in self._parts}, learner)

@@ -60,8 +60,8 @@ class Blueprint(Protocol):
         """What of that lies on disk while a run is under way, if checkpoint.replay=true; uncompressed."""
         return 0
 
-    def check_machine(self) -> None:
-        """Raises ConfigError, saying what would fit, if this machine lacks the memory."""
+    def check_machine(self, device: torch.device) -> None:
+        """Raises ConfigError, saying what would do, if this machine or `device` lacks what the study needs."""
 
     def check_film(self) -> None:
         """Raises ConfigError unless the study can be filmed (`Study.film`) while it goes on."""

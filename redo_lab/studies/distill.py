@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from redo_lab.config import InputError, Part, part, require
 from redo_lab.networks.q_network import QNetwork
 from redo_lab.networks.torso import Torso
 from redo_lab.protocols import Journal
+from redo_lab.replay.frames import Placement
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
 from redo_lab.runs import provenance
@@ -154,9 +155,9 @@ class Distill(Blueprint):
         """Of the teacher's replay."""
         return bytes_needed(self.teacher.study.replay.config, self.teacher.study.spec)
 
-    def check_machine(self) -> None:
+    def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the teacher's replay doesn't fit."""
-        check_memory(self.teacher.study.replay.config, self.teacher.study.spec)
+        check_memory(replace(self.teacher.study.replay.config, device=Placement.cpu), self.teacher.study.spec, device)
 
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Updates:
         """The run at its beginning, every part built and seeded."""

@@ -34,7 +34,7 @@ class ExampleSet:
 
     def batch(self, rows: NDArray[np.int64]) -> Examples:
         """The examples `rows`."""
-        index = torch.from_numpy(rows).to(self.labels.device)
+        index = torch.from_numpy(rows).to(self.labels.device, non_blocking=True)
         return Examples(self.images[index], self.labels[index])
 
     def draw(self, batch_size: int, generator: np.random.Generator) -> Examples:

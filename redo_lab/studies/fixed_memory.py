@@ -69,5 +69,5 @@ class FixedMemory:
         batch = self.replay.transitions(starts)
         if self.targets is None:
             return batch
-        targets = torch.from_numpy(self.targets[starts]).to(self.device)
+        targets = torch.from_numpy(self.targets[starts]).to(self.device, non_blocking=True)
         return batch._replace(reward=targets, discount=torch.zeros_like(batch.discount))

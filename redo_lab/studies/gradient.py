@@ -24,7 +24,9 @@ class GradientSteps:
         metrics = self.learner.update(batch, self.aftercare.hooks)
         counters.updates += 1
         if counters.updates % self.log_period_updates == 0:
-            self.journal.add(counters, {**metrics, **self.aftercare.hooks.penalties})
+            # Copies: the next update of a CUDA graph writes to the same memory, and they are fetched later.
+            values = {**metrics, **self.aftercare.hooks.penalties}
+            self.journal.add(counters, {name: value.clone() for name, value in values.items()})
         self.aftercare.measure(counters)
 
 

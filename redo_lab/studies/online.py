@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from redo_lab.experience import Env, Rendered
 from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.bulk import ReplayBulk
+from redo_lab.replay.frames import Placement
 from redo_lab.replay.memory import bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.bulk import PartFile
@@ -25,6 +26,7 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
+from redo_lab.studies.device import check_compiled, check_device, eager
 from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.loop import Lengths, Loop
 from redo_lab.types import EnvSpec
@@ -90,6 +92,7 @@ class Online(Blueprint):
         for path, size in {"agent": self.agent.config.batch_size, **self.care.batch_sizes()}.items():
             require(size <= capacity, f"{path}.batch_size={size} is more than replay.capacity={capacity}")
         self.care.check(self.agent.cls)
+        check_compiled(self.agent, self.care)
         self.agent.cls.check_env(self.spec)
         check_reads(self.network, self.spec.obs_shape)
         warmup = self.agent.config.warmup_env_steps
@@ -129,17 +132,18 @@ class Online(Blueprint):
         """All of it."""
         return self.memory_bytes()
 
-    def check_machine(self) -> None:
-        """Raises ConfigError if the full replay doesn't fit."""
-        check_memory(self.replay.config, self.spec)
+    def check_machine(self, device: torch.device) -> None:
+        """Raises ConfigError if the full replay doesn't fit, or `device` can't do what the agent's settings say."""
+        check_device(self.agent, device)
+        check_memory(self.replay.config, self.spec, device)
 
     def check_film(self) -> None:
         """Raises ConfigError if the environment can't be drawn."""
         require(hasattr(self.env.cls, "render"), f"{self.env.cls.__name__} has no `render`, so no game can be filmed")
 
     def build_agent(self, seeds: Seeds, device: torch.device) -> Agent:
-        """The agent at its beginning, alone."""
-        return self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
+        """The agent at its beginning, alone, to be looked at or to play."""
+        return eager(self.agent).build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
 
     def evaluation_env(self, seed: int) -> Env:
         """An environment to evaluate in, which `seed` determines."""
@@ -148,8 +152,11 @@ class Online(Blueprint):
     def kept_replay(
         self, state: Mapping[str, Any], folder: Path, files: Sequence[PartFile], device: torch.device
     ) -> Replay:
-        """The replay that a checkpoint of such a run has, of `state` and `files`; ValueError if they aren't whole."""
-        replay: Replay = self.replay.build(spec=self.spec, device=device)
+        """The replay that a checkpoint of such a run has, of `state` and `files`; ValueError if they aren't whole.
+
+        Its frames are in the host's memory, wherever the run had them.
+        """
+        replay = Replay(replace(self.replay.config, device=Placement.cpu), spec=self.spec, device=device)
         replay.load_state_dict(state["replay"])
         ReplayBulk(replay).load(folder, files)
         return replay
@@ -160,7 +167,8 @@ class Online(Blueprint):
         guard = Guard(self.env.config.game_id, timeout_seconds=timeout_seconds, on_hang=journal.give_up)
         env = guard.wrap(self.env.build(seed=seeds.integer("env"), training=True), "training")
         replay = self.replay.build(spec=env.spec, device=device)
-        agent = self.build_agent(seeds, device)
+        check_device(self.agent, device)
+        agent = self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
         samplers = Samplers(replay.sample, seeds)
         clock = UpdateClock(
             exact_ratio(self.training.replay_ratio),

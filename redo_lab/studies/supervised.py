@@ -103,7 +103,7 @@ class Supervised(Blueprint):
         """Of the training images."""
         return int(self.data.config.samples * math.prod(self.data.cls.obs_shape))
 
-    def check_machine(self) -> None:
+    def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the images aren't here."""
         self.data.cls.check_machine(self.data.config)
 

@@ -26,6 +26,8 @@ DQN = {
     "target_period_env_steps": 8000,
     "epsilon": {"initial": 1.0, "final": 0.01, "decay_env_steps": 250_000},
     "optimizer": ADAM,
+    "compile": "off",
+    "precision": "fp32",
 }
 DRQ = DQN | {
     "learning_rate": 1e-4,
@@ -54,6 +56,8 @@ SAC = {
     "log_std_min": -20.0,
     "log_std_max": 2.0,
     "optimizer": {"epsilon": 1e-8},
+    "compile": "off",
+    "precision": "fp32",
 }
 UPSTREAM = SAC | {
     "entropy_target_per_dim": -0.5,

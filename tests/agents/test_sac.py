@@ -75,7 +75,7 @@ def test_the_agents_target_takes_the_lower_target_critic_and_scales_rewards(disc
     noise = torch.randn(8, 2, generator=agent.noise.clone_state())
     _, log_density = squashed(*agent.actor(batch.next_obs), noise)
     expected = 0.1 * batch.reward + bootstraps * discount * (2.0 - 0.5 * log_density)
-    assert torch.allclose(agent.td_target(batch, agent.noise), expected)
+    assert torch.allclose(agent.td_target(batch, agent.standard_normal(len(batch.obs), agent.noise)), expected)
 
 
 def test_critic_loss_is_half_the_sum_of_both_squared_errors() -> None:

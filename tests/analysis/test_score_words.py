@@ -76,7 +76,15 @@ def test_curves_and_last_values_are_those_of_the_score(losses: Path, tmp_path: P
 
 def test_columns_have_the_word_of_the_score(losses: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["runs", str(losses)]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split() == ["run_id", "state", "percent", "loss", "recycler", "seed"]
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "run_id",
+        "state",
+        "steps",
+        "percent",
+        "loss",
+        "recycler",
+        "seed",
+    ]
     assert main(["report", str(losses), "-o", str(tmp_path / "r.html"), "--repetitions", "20"]) == 0
     text = (tmp_path / "r.html").read_text()
     assert ">final loss</th>" in text

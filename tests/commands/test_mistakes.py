@@ -59,6 +59,9 @@ MISTAKES = [
         "agent.warmup_env_steps=600, but training has 600 agent steps in all",
     ),
     ("train evaluation.env_steps=null", "evaluation: give one of env_steps and episodes, and null for the other"),
+    ("train agent.compile=graph", "agent.compile=graph needs a CUDA device, and device is cpu"),
+    ("train replay.device=cuda", "replay.device=cuda needs device=cuda, and device is cpu"),
+    ("train agent.compile=grap", "agent.compile: no choice 'grap': did you mean 'graph'?"),
     ("train device=gpu", "device must be cpu, cuda, cuda:<n> or auto, got gpu"),
     (
         "train schedule.iterations=5",

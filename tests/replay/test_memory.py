@@ -9,7 +9,7 @@ from redo_lab.config import ConfigError
 from redo_lab.replay import memory
 from redo_lab.replay.memory import available_bytes, bytes_needed, check_memory
 from redo_lab.replay.ring import Replay
-from tests.helpers.replays import ATARI, make, vectors
+from tests.helpers.replays import ATARI, CPU, make, vectors
 
 
 @pytest.mark.parametrize("spec", [ATARI, vectors()])
@@ -27,15 +27,15 @@ def test_an_atari_transition_takes_at_most_7100_bytes():
 def test_a_replay_larger_than_the_memory_is_refused_with_what_would_fit(monkeypatch):
     monkeypatch.setattr(memory, "available_bytes", lambda: 4 * 2**30)
     with pytest.raises(ConfigError) as refusal:
-        check_memory(Replay.Config(1_000_000, 1, 0.99), ATARI)
+        check_memory(Replay.Config(1_000_000, 1, 0.99), ATARI, CPU)
     fits = 4 * 2**30 // 7070
     assert str(refusal.value) == (
         "a replay of 1000000 observations needs 6.6 GiB, 4.0 GiB of memory is available: "
         f"set replay.capacity={fits} or less, or scale=laptop"
     )
-    check_memory(Replay.Config(fits, 1, 0.99), ATARI)
+    check_memory(Replay.Config(fits, 1, 0.99), ATARI, CPU)
     with pytest.raises(ConfigError):
-        check_memory(Replay.Config(fits + 1, 1, 0.99), ATARI)
+        check_memory(Replay.Config(fits + 1, 1, 0.99), ATARI, CPU)
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:

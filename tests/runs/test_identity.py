@@ -10,14 +10,39 @@ from tests.helpers.composing import composed
 WORDS = ("env=minatar/breakout", "scale=smoke")
 
 
-@pytest.mark.parametrize("word", ["env.timeout_seconds=30", "root=elsewhere", "probe=none", "logger=none", "threads=3"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "env.timeout_seconds=30",
+        "root=elsewhere",
+        "probe=none",
+        "logger=none",
+        "threads=3",
+        "agent.compile=default",
+        "replay.device=auto",
+    ],
+)
 def test_what_changes_no_result_changes_no_identity(word: str) -> None:
     assert digest(composed(*WORDS, word)[0]) == digest(composed(*WORDS)[0])
 
 
 @pytest.mark.parametrize(
     "word",
-    ["replay.capacity=777", "env.sticky_action_probability=0.2", "seed=1", "agent.learning_rate=1", "recycler=redo"],
+    [
+        "replay.capacity=777",
+        "env.sticky_action_probability=0.2",
+        "seed=1",
+        "agent.learning_rate=1",
+        "agent.precision=bf16",
+        "recycler=redo",
+    ],
 )
 def test_what_changes_results_changes_the_identity(word: str) -> None:
     assert digest(composed(*WORDS, word)[0]) != digest(composed(*WORDS)[0])
+
+
+def test_the_choice_of_a_precision_leaves_earlier_runs_as_they_were() -> None:
+    plain = composed(*WORDS)[0]
+    agent = {key: value for key, value in plain["agent"].items() if key not in ("precision", "compile")}
+    assert digest({**plain, "agent": agent}) == digest(plain)
+    assert digest({**plain, "agent": {**agent, "n_step": None}}) != digest({**plain, "agent": agent})
