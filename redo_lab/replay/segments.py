@@ -66,7 +66,7 @@ class Segment:
                 f"entry {first} was overwritten before segment {self.name} was written: "
                 f"{added} entries are added to a ring of {len(self.frames)}"
             )
-        return frames.reshape(len(frames), -1).view(np.uint8)
+        return _bytes_of(frames)
 
 
 @dataclass(frozen=True)
@@ -225,14 +225,19 @@ def _load_file(replay: Replay, content: bytes, path: Path, oldest: int) -> None:
 
 
 def _load_block(replay: Replay, block: memoryview, entries: NDArray[np.int64], oldest: int) -> None:
-    ring = replay.frames.reshape(len(replay.frames), -1).view(np.uint8)
-    slot = entries[0] % replay.config.capacity
-    if entries[0] >= oldest and slot + len(entries) <= len(ring):
-        _unpack(block, ring[slot : slot + len(entries)])
+    ring, stored = replay.frames, entries >= oldest
+    slot = entries[0] % len(ring)
+    if isinstance(ring, np.ndarray) and stored.all() and slot + len(entries) <= len(ring):
+        _unpack(block, _bytes_of(ring[slot : slot + len(entries)]))
         return
-    frames, stored = np.empty((len(entries), ring.shape[1]), np.uint8), entries >= oldest
-    _unpack(block, frames)
-    ring[entries[stored] % replay.config.capacity] = frames[stored]
+    frames = np.empty((len(entries), *ring.shape[1:]), ring.dtype)
+    _unpack(block, _bytes_of(frames))
+    ring[entries[stored] % len(ring)] = frames[stored]
+
+
+def _bytes_of(frames: NDArray[Any]) -> NDArray[np.uint8]:
+    """A view [entries, bytes of a frame]."""
+    return frames.reshape(len(frames), -1).view(np.uint8)
 
 
 def _load_metadata(replay: Replay, content: bytes, first: int, stop: int, oldest: int) -> None:

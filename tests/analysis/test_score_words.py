@@ -76,7 +76,8 @@ def test_curves_and_last_values_are_those_of_the_score(losses: Path, tmp_path: P
 
 def test_columns_have_the_word_of_the_score(losses: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["runs", str(losses)]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split() == [
+    columns = capsys.readouterr().out.splitlines()[1].split()
+    assert columns == ["run_id", "state", "steps", "loss", "percent", "recycler"]
         "run_id",
         "state",
         "steps",
