@@ -14,7 +14,7 @@ setup: $(STAMP) ## .venv with the pinned versions of everything
 $(STAMP): requirements.lock setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("redo_lab needs Python 3.11 or newer: make PYTHON=python3.11 …" if sys.version_info < (3, 11) else 0)'
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,slurm,dashboards,tensorboard]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,slurm,dashboards,tensorboard,optuna]'
 	touch $(STAMP)
 
 demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a table, figures and a report in demo/
@@ -82,7 +82,7 @@ format: $(STAMP) ## format and mend what ruff can mend
 lock: ## renew requirements.lock from the newest versions that setup.cfg admits
 	rm -rf .lock-venv
 	$(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/pip install --quiet torch==2.13.0 '.[dev,slurm,dashboards,tensorboard,bench]'
+	.lock-venv/bin/pip install --quiet torch==2.13.0 '.[dev,slurm,dashboards,tensorboard,optuna,bench]'
 	{ echo '# Exact versions of everything, tests and benchmarks included (Python 3.11, Linux, CPU). Renew: make lock'; \
 	  .lock-venv/bin/pip freeze --all | grep -v '^redo\|^pip=' | sed 's/+cpu//'; } > requirements.lock
 	rm -rf .lock-venv

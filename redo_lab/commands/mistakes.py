@@ -17,6 +17,9 @@ from redo_lab.paths import conf_folders, shipped
 MISTAKES = (ConfigError, HydraException, OmegaConfBaseException)
 """What a user's config can raise before work starts."""
 
+EXTRAS = ("sweeper/optuna",)
+"""Options of Hydra that come with an extra of ours, which has their name."""
+
 
 def explain(error: Exception, overrides: Sequence[str]) -> str:
     """One message for the user; `overrides` are what was typed."""
@@ -50,7 +53,8 @@ def _missing_option(file: str, offered: Sequence[str], overrides: Sequence[str])
         return f"no config '{file}': {nearest(file, (path.stem for path in shipped('conf').glob('*.yaml')))}"
     if group == "hydra":
         folder, _, option = option.partition("/")
-        return f"no option '{option}' in group '{group}/{folder}': {nearest(option, offered)}"
+        extra = f"pip install 'redo_lab[{option}]' adds it" if f"{folder}/{option}" in EXTRAS else ""
+        return f"no option '{option}' in group '{group}/{folder}': {extra or nearest(option, offered)}"
     for other in groups():
         if option in options(other):
             return f"no option '{option}' in group '{group}': it is one of another group, give {other}={option}"

@@ -106,10 +106,11 @@ def compose_and_run(composed: DictConfig) -> float | None:
 
 def _objective(planned: Plan) -> float | None:
     """What the sweeper is told of the finished run; None if there is no sweeper that learns."""
+    if HydraConfig.get().mode is not RunMode.MULTIRUN:
+        return None
     from redo_lab.sweeping.objective import learns, objective
 
-    hydra_config = HydraConfig.get()
-    return objective(planned) if hydra_config.mode is RunMode.MULTIRUN and learns(hydra_config.sweeper) else None
+    return objective(planned) if learns(HydraConfig.get().sweeper) else None
 
 
 def _described(planned: Plan) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from hydra._internal.utils import get_args_parser
+from hydra.errors import MissingConfigException
 
 from redo_lab.cli import main
 from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
+from redo_lab.commands.mistakes import explain
 from redo_lab.commands.words import ALONE, INFO, WITH_VALUE
 from redo_lab.options import files
 from redo_lab.paths import USER_CONF
@@ -209,6 +211,12 @@ def test_options_and_settings_from_outside_are_in_the_hints(
     ):
         assert main(["--conf", str(tmp_path), "train", words]) == 2
         assert message in capfd.readouterr().err
+
+
+def test_optuna_where_it_is_not_installed_is_refused_with_what_installs_it() -> None:
+    error = MissingConfigException("no such file", "hydra/sweeper/optuna", ["basic", "grid"])
+    message = "no option 'optuna' in group 'hydra/sweeper': pip install 'redo_lab[optuna]' adds it"
+    assert explain(error, ["hydra/sweeper=optuna"]) == message
 
 
 def test_a_run_for_wandb_without_a_login_does_not_start(
