@@ -19,8 +19,8 @@ ONE_TASK = "one task"
 """The game of runs that have none."""
 FALLBACK = "recycler"
 EXPERIMENT = "experiment"
-INTERVENTIONS = ("recycler", "regulariser")
-"""Two axes that name together what a run does against lost plasticity: where both vary, `by` the first means both."""
+INTERVENTIONS = ("recycler", "regulariser", "network.norm")
+"""They name together what a run does against lost plasticity; where the first two vary, `by` the first means both."""
 
 
 def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:

@@ -24,7 +24,7 @@ EXECUTION = ("compile", "device")
 LATER = {"precision": "fp32"}
 """Settings that runs had no choice of once, and the value that they went by: with it a run is the same as then."""
 
-FREE = (*PLACE, "dry_run", "probes", "scale", "shared")
+FREE = (*PLACE, "dry_run", "objective", "probes", "scale", "shared")
 """Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
 
 PACKAGES = ("redo_lab", "torch", "numpy", "scikit-learn", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")

@@ -53,6 +53,12 @@ def test_a_learning_rate_is_named_where_it_varies_and_not_where_it_is_the_same(t
     assert methods_of(tmp_path / "runs" / "0.001") == ["none", "redo"]
 
 
+def test_layer_normalisation_is_a_method_as_recyclers_are(tmp_path: Path) -> None:
+    for norm, method in (("none", "none"), ("none", "redo"), ("layer", "none")):
+        make_run(tmp_path / norm, method, "pong", 0, [1.0], settings={"network": {"norm": norm}})
+    assert methods_of(tmp_path) == ["none", "layer norm", "redo"]
+
+
 def test_the_same_runs_in_two_experiments_are_told_apart_by_these(tmp_path: Path) -> None:
     for experiment in ("old", "new"):
         for method in ("none", "redo"):

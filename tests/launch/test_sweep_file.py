@@ -56,6 +56,7 @@ COUNTS = {
     "fig28": 2 * 17 * 5,
     "fig29": 2 * 26 * 10,
     "fig30": 2 * 26 * 10,
+    "methods_by_replay_ratio": 5 * 3 * 17 * 5,
     "table6": 2 * 2 * 5,
     "table7": 2 * 5,
 }
