@@ -75,7 +75,8 @@ def compose_and_run(composed: DictConfig) -> None:
     from redo_lab.runs.place import writing
 
     try:
-        planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
+        hydra_config = HydraConfig.get()
+        planned = plan(resolve(composed), hydra_config.runtime.choices, hydra_config.overrides.task)
         with writing(composed.root):
             if planned.dry_run:
                 print(_described(planned))
