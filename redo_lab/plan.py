@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,9 +113,10 @@ def stored_run(config: Mapping[str, Any], directory: Path) -> CheckedRun:
         raise of_another_version(directory, str(error)) from error
 
 
-def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = True) -> Plan:
+def plan(plain: Mapping[str, Any], choices: Mapping[str, str], words: Sequence[str] = (), *, here: bool = True) -> Plan:
     """The run that `plain` (resolved) asks for; raises ConfigError for whatever can't work. Nothing is written.
 
+    words: the overrides that made it, which name it where its axes don't tell it from others.
     here: it is to run on this machine, so that has to have the memory and the device, unless it is a dry run.
     """
     dry_run = plain["dry_run"]
@@ -132,6 +133,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], *, here: bool = T
     axes = {**study.axes(choices), **common}
     run = {
         **_identity(plain, axes, study),
+        "changes": identity.changes(plain, choices, axes, words),
         "experiment": config.experiment,
         "study": choices["study"],
         "total": study.total,

@@ -24,6 +24,12 @@ def _no_tracker_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as in a pipe, whatever terminal the tests are started from."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _log_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run in this process turns it to its own log.txt; caplog then hears nothing more."""
     monkeypatch.setattr(logging.getLogger("redo_lab"), "propagate", True)

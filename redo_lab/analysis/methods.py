@@ -53,6 +53,8 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
 def _telling(runs: pl.DataFrame, keys: Sequence[str], rest: Sequence[str]) -> list[str]:
     """Of `rest` what tells apart runs of one game and seed that are the same in `keys`."""
     cells = list(zip(*(runs[name] for name in (*keys, "game", "seed")), strict=True))
+    if len(set(cells)) == len(cells):
+        return []
     return telling(list(runs.select(rest).iter_rows(named=True)), rest, cells)
 
 

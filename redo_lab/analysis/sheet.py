@@ -72,9 +72,9 @@ class Sheet:
         return BETWEEN.join(parts)
 
     def game(self, game: str) -> str:
-        """`demon_attack` → Demon Attack, unless the sheet names it; names in small and large letters stay."""
+        """`demon_attack` → Demon Attack, unless the sheet names it; what is no such id (`HalfCheetah-v4`) stays."""
         own = self.names.get(game) or self.games.get(game)
-        return own or (game.replace("_", " ").title() if game == game.lower() else game)
+        return own or (game.replace("_", " ").title() if game == game.lower() and " " not in game else game)
 
     def title(self, text: str) -> str:
         """What stands in place of `text` on a panel or an axis."""

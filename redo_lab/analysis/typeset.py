@@ -9,7 +9,9 @@ from dataclasses import dataclass
 LATEX = str.maketrans({
     **{sign: f"\\{sign}" for sign in "_%&#${}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    "±": r"$\pm$", "δ": r"$\delta$", "ε": r"$\epsilon$", "τ": r"$\tau$", "×": r"$\times$", "−": "$-$", "–": "--",
+    "±": r"$\pm$", "×": r"$\times$", "−": "$-$", "–": "--", "…": r"\dots{}", "≤": r"$\leq$", "≥": r"$\geq$",
+    "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\epsilon$", "λ": r"$\lambda$",
+    "τ": r"$\tau$",
 })  # fmt: skip
 MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
 """Of a negative number; a hyphen or a range of numbers has something before it."""

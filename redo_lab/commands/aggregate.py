@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,7 @@ from redo_lab.runs.reading import printable
 if TYPE_CHECKING:
     from redo_lab.analysis.summary import Summary
 
-NARROW_COLUMNS = 130
+NARROW_COLUMNS, FILE_WIDTH = 130, 160
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,8 +82,9 @@ def _print(summary: Summary, dormancy: list[str], files: list[Path]) -> None:
     from rich.console import Console
 
     from redo_lab.analysis.summary import as_table
+    from redo_lab.runs.terminal import width_of
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=False)
+    console = Console(width=width_of(Console(), FILE_WIDTH), highlight=False, soft_wrap=False)
     console.print(as_table(summary, narrow=console.width < NARROW_COLUMNS))
     lines = [*dormancy, *(f"left out: {cell}" for cell in summary.score_table.left_out)]
     lines += [f"warning: {warning}" for warning in summary.score_table.warnings()]

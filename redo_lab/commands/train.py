@@ -80,8 +80,9 @@ def compose_and_run(composed: DictConfig) -> float | None:
     from redo_lab.runs.place import writing
 
     try:
-        check_lists(HydraConfig.get().overrides.task)
-        planned = plan(resolve(composed), HydraConfig.get().runtime.choices)
+        hydra_config = HydraConfig.get()
+        check_lists(hydra_config.overrides.task)
+        planned = plan(resolve(composed), hydra_config.runtime.choices, hydra_config.overrides.task)
         with writing(composed.root):
             if planned.dry_run:
                 print(_described(planned))

@@ -17,6 +17,7 @@ from redo_lab.analysis.figures.base import Source, caption, save
 from redo_lab.analysis.recipes import in_report
 from redo_lab.analysis.schemes import METRICS
 from redo_lab.analysis.score_table import final_scores
+from redo_lab.analysis.sheet import current
 from redo_lab.analysis.summary import Summary, rows_of, summary_of
 from redo_lab.config import ConfigError
 from redo_lab.dashboards import keys
@@ -103,11 +104,11 @@ def _init(source: Source, title: str, target: Target) -> dict[str, Any]:
 
 
 def _scalars(summary: Summary) -> dict[str, float]:
-    """iqm/redo, iqm/redo_low, iqm/redo_high …; no bounds where there is no interval."""
+    """iqm/redo, iqm/redo_low, iqm/redo_high …, whatever redo is called; no bounds where there is no interval."""
     values: dict[str, float | None] = {}
     for method, estimates in summary.estimates.items():
         for metric in summary.metrics:
-            name, estimate = keys.scalar(metric, method), estimates[metric]
+            name, estimate = keys.scalar(metric, current().plain(method)), estimates[metric]
             values |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return {name: value for name, value in values.items() if value is not None}
 

@@ -6,8 +6,9 @@ import functools
 import hashlib
 import json
 import platform
+import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ LATER = {"precision": "fp32"}
 
 FREE = (*PLACE, "dry_run", "objective", "probes", "scale", "shared")
 """Keys that don't change a run's results. What scale and shared change shows in the parts that they set."""
+
+UNNAMED = (*(key for key in FREE if key != "shared"), "seed", "study", "probe", "hydra")
+"""Keys and groups that name nothing: they change no results, or the run is named by the seed and the axes anyway."""
 
 PACKAGES = ("redo_lab", "torch", "numpy", "scikit-learn", "hydra-core", "gymnasium", "ale-py", "mujoco", "minatar")
 
@@ -54,6 +58,28 @@ def _placeless(value: Any) -> Any:
 def digest(plain: Mapping[str, Any]) -> str:
     """Ten hex digits that differ whenever the results may."""
     return hashlib.sha256(json.dumps(relevant(plain), sort_keys=True).encode()).hexdigest()[:10]
+
+
+def changes(
+    plain: Mapping[str, Any], choices: Mapping[str, str], axes: Mapping[str, Any], words: Sequence[str]
+) -> dict[str, Any]:
+    """What `words` (Hydra's overrides) change of a run's results beside its axes: {"agent.learning_rate": 0.001}."""
+    named = {str(value) for value in axes.values()}
+    changed: dict[str, Any] = {}
+    for key in (word.partition("=")[0].lstrip("+").partition("@")[0] for word in words):
+        if key in axes or re.split(r"[./]", key)[0] in UNNAMED:
+            continue
+        value = choices[key] if key in choices else _at(plain, key)
+        if not (value is None or isinstance(value, Mapping) or named.issuperset(str(value).split("/"))):
+            changed[key] = value
+    return changed
+
+
+def _at(tree: Any, key: str) -> Any:
+    """The value at a dotted key; None where there is none."""
+    for part in key.split("."):
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return tree
 
 
 @functools.cache

@@ -105,7 +105,7 @@ class _Seeds:
         composed = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         ours = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         refers = re.search(r"\$\{[^}]*\bseed\b", OmegaConf.to_yaml(ours)) is not None
-        return plan(resolve(ours), composed.hydra.runtime.choices, here=self.here), refers
+        return plan(resolve(ours), composed.hydra.runtime.choices, overrides, here=self.here), refers
 
 
 def _message(message: str, jobs: Sequence[Sequence[str]], total: int) -> str:

@@ -108,6 +108,17 @@ def test_titles_stand_above_figures_and_on_axes(runs: Path) -> None:
     assert drawing.figure.legends[0].get_title().get_text() == "Ours"
 
 
+def test_a_report_and_its_curves_have_the_names(runs: Path) -> None:
+    words = ["--where", "replay_ratio=1", "--names", "none=DQN <3", "jamesbond=Bond", "--repetitions", "20"]
+    assert main(["report", "runs", *words]) == 0
+    page = Path("report.html").read_text()
+    data = page[page.index('{"methods":') :]
+    assert data.startswith('{"methods":["DQN \\u003c3","redo"],"games":["Bond","Pong"],')
+    assert ">Bond</td>" in page
+    assert "IQM − IQM of DQN &lt;3" in page
+    assert ">jamesbond</td>" not in page
+
+
 def test_a_users_own_folder_lays_its_sheet_over_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "looks.yaml").write_text("colours: {mine: 5, redo: 6}\nnames: {mine: Mine}\n")

@@ -163,8 +163,8 @@ def test_every_metric_is_drawn_against_env_steps_and_the_clocks_are_hidden(finis
 def test_the_run_is_found_by_its_cell_and_its_config(finished: Path) -> None:
     (run,) = [record.run for record in records(finished) if record.HasField("run")]
     assert (run.run_id, run.project, run.entity) == ("e.dqn-breakout-ab12", "redo_lab", "")
-    assert run.run_group == "dqn-atari-breakout-rr0.25-redo-smoke"
-    assert run.display_name == "dqn-atari-breakout-rr0.25-redo-smoke-seed3"
+    assert run.run_group == "e-dqn-atari-breakout-rr0.25-redo-smoke"
+    assert run.display_name == "dqn atari breakout rr0.25 redo smoke s3 (e)"
     assert sorted(run.tags) == ["atari", "breakout", "dqn", "redo", "rr0.25", "smoke"]
     config = {item.key: json.loads(item.value_json) for item in run.config.update if item.key != "_wandb"}
     run = {**{key: RUN[key] for key in IDENTITY if key in RUN}, "run_id": "dqn-breakout-ab12"}
@@ -280,7 +280,7 @@ def test_the_sender_never_imports_torch() -> None:
 
 
 def test_seeds_share_a_group_and_any_other_axis_changes_it() -> None:
-    assert group(AXES | {"seed": 4}) == group(AXES)
+    assert group(RUN | {"axes": AXES | {"seed": 4}}) == group(RUN)
     others = {
         "agent": "drq",
         "suite": "minatar",
@@ -289,22 +289,29 @@ def test_seeds_share_a_group_and_any_other_axis_changes_it() -> None:
         "recycler": "none",
         "scale": "paper",
     }
-    assert len({group(AXES), *(group(AXES | {axis: other}) for axis, other in others.items())}) == 7
-    assert "rr1" in tags(AXES | {"replay_ratio": 1.0})
+    cells = [RUN, *(RUN | {"axes": AXES | {axis: other}} for axis, other in others.items())]
+    cells += [RUN | {"experiment": "f"}, *(RUN | {"changes": {"agent.learning_rate": rate}} for rate in (0.1, 0.01))]
+    assert len({group(cell) for cell in cells}) == len({labels.name(cell) for cell in cells}) == 10
+    assert "rr1" in tags({"axes": AXES | {"replay_ratio": 1.0}})
 
 
 def test_tags_are_those_of_any_study() -> None:
     axes = {"data": "digits", "label_noise": 0.5, "width": 2, "augment": True, "schedule": None, "seed": 3}
-    assert tags(axes) == ["digits", "ln0.5", "w2", "augment=true", "schedule=none"]
+    assert tags({"axes": axes}) == ["digits", "ln0.5", "w2", "augment=true", "schedule=none"]
 
 
 def test_a_tag_says_what_there_is_none_of() -> None:
-    assert tags({"recycler": "none", "regulariser": "none"}) == ["recycler=none", "regulariser=none"]
+    assert tags({"axes": {"recycler": "none", "regulariser": "none"}}) == ["recycler=none", "regulariser=none"]
 
 
-def test_the_name_of_a_run_is_the_one_in_run_json(tmp_path: Path) -> None:
-    assert labels.name({"axes": AXES, "name": "dqn breakout rr1 redo s0"}) == "dqn breakout rr1 redo s0"
-    assert labels.name({"axes": AXES}) == f"{group(AXES)}-seed3"
+def test_a_name_is_that_of_run_json_and_all_that_it_does_not_say() -> None:
+    run = RUN | {"name": "dqn breakout rr0.25 redo s3"}
+    assert labels.name(run) == "dqn breakout rr0.25 redo s3 (atari, smoke, e)"
+    changed = run | {"changes": {"agent.learning_rate": 1e-3, "network.width": 2, "network.activation": "tanh"}}
+    assert labels.name(changed) == "dqn breakout rr0.25 redo s3 (lr 0.001, width 2, tanh, atari, smoke, e)"
+    assert labels.name(RUN) == "dqn atari breakout rr0.25 redo smoke s3 (e)"
+    assert group(changed) == "e-dqn-atari-breakout-rr0.25-redo-smoke-lr0.001-width2-tanh"
+    assert tags(changed)[-3:] == ["lr 0.001", "width 2", "tanh"]
 
 
 def test_one_run_in_two_experiments_has_two_ids(tmp_path: Path) -> None:
@@ -322,8 +329,9 @@ def test_ids_and_tags_keep_to_the_limits_of_wandb_and_stay_distinct() -> None:
     assert len(set(odd)) == 5
     assert all(len(name) <= 128 and not set(name) & set(":;,#?/'") for name in odd)
     long = AXES | {"recycler": "+".join(["weight_decay"] * 12), "game": "g" * 100}
-    assert all(len(tag) <= 64 for tag in tags(long))
-    assert len(group(long)) <= 128
+    assert all(len(tag) <= 64 for tag in tags(RUN | {"axes": long}))
+    assert len(group(RUN | {"axes": long})) <= 128
+    assert len(labels.name(RUN | {"axes": long})) <= 128
 
 
 def test_a_resumed_run_sends_every_row_once(tmp_path: Path) -> None:

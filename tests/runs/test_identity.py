@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redo_lab.runs.identity import digest
+from redo_lab.runs.identity import changes, digest
 from tests.helpers.composing import composed
 
 WORDS = ("env=minatar/breakout", "scale=smoke")
@@ -46,3 +46,20 @@ def test_the_choice_of_a_precision_leaves_earlier_runs_as_they_were() -> None:
     agent = {key: value for key, value in plain["agent"].items() if key not in ("precision", "compile")}
     assert digest({**plain, "agent": agent}) == digest(plain)
     assert digest({**plain, "agent": {**agent, "n_step": None}}) != digest({**plain, "agent": agent})
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["agent.learning_rate=0.5", "seed=3", "root=x", "probe=none"], {"agent.learning_rate": 0.5}),
+        (["recycler=redo", "recyclers.redo.threshold=0.2", "replay_ratio='1'"], {"recyclers.redo.threshold": 0.2}),
+        (["+network.activation=tanh", "evaluation=none"], {"network.activation": "tanh", "evaluation": "none"}),
+        (["network=nature", "hydra/launcher=slurm", "shared.absent=3"], {}),
+    ],
+)
+def test_what_was_typed_beside_the_axes_names_a_run(words: list[str], named: dict[str, object]) -> None:
+    plain = {"agent": {"learning_rate": 0.5}, "recyclers": {"redo": {"threshold": 0.2}},
+             "network": {"activation": "tanh"}, "seed": 3, "shared": {}}  # fmt: skip
+    choices = {"recycler": "redo", "evaluation": "none", "network": "nature", "env": "minatar/breakout"}
+    axes = {"network": "nature", "suite": "minatar", "game": "breakout", "replay_ratio": 1, "recycler": "redo"}
+    assert changes(plain, choices, axes, ["env=minatar/breakout", *words]) == named

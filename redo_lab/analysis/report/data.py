@@ -14,6 +14,7 @@ from redo_lab.analysis.looks import Look, looks
 from redo_lab.analysis.methods import add_method
 from redo_lab.analysis.palette import on_dark
 from redo_lab.analysis.score_table import ScoreTable
+from redo_lab.analysis.sheet import current
 from redo_lab.runs.reading import printable
 from redo_lab.runs.table import Table
 
@@ -40,14 +41,23 @@ class Curves:
     @classmethod
     def of_scores(cls, score_table: ScoreTable) -> Curves:
         """The runs behind the scores."""
-        return cls(score_table.methods, score_table.games, score_table.runs)
+        return cls._named(score_table.methods, score_table.games, score_table.runs)
 
     @classmethod
     def of_all(cls, table: Table, by: Sequence[str] | None) -> Curves:
         """Every run, finished or not."""
         runs = add_method(table, by)
         methods, games = (tuple(runs[name].unique(maintain_order=True)) for name in ("method", "game"))
-        return cls(methods, games, runs)
+        return cls._named(methods, games, runs)
+
+    @classmethod
+    def _named(cls, methods: Sequence[str], games: Sequence[str], runs: pl.DataFrame) -> Curves:
+        """Games are called as the style sheet has it; two of one name keep their ids."""
+        titles = {game: current().game(game) for game in games}
+        if len(set(titles.values())) < len(titles):
+            titles = {game: game for game in games}
+        named = runs.with_columns(pl.col("game").replace_strict(titles, return_dtype=pl.String))
+        return cls(tuple(methods), tuple(titles.values()), named)
 
 
 def _thinned(rows: pl.DataFrame, points: int) -> pl.DataFrame:

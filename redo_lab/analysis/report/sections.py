@@ -16,6 +16,7 @@ from redo_lab.analysis.methods import ONE_TASK, games_text
 from redo_lab.analysis.report.excerpts import LOG
 from redo_lab.analysis.report.markup import Cell, listed, table
 from redo_lab.analysis.score_table import ScoreTable, final_scores
+from redo_lab.analysis.sheet import current
 from redo_lab.analysis.summary import TITLES, Summary, number
 from redo_lab.runs.table import Table
 
@@ -75,7 +76,7 @@ def runs(score_table: ScoreTable, whole: Table, per_run: pl.DataFrame, page: Pat
         rows.append([
             Cell(run["run_id"], link=_link(log, page), log=at) if log.exists() else Cell(run["run_id"]),
             Cell(methods.get(directory, "left out")),
-            Cell(str(run.get("game") or ONE_TASK)),
+            Cell(current().game(str(run.get("game") or ONE_TASK))),
             Cell(str(run.get("seed", "–")), run.get("seed")),
             Cell(run["state"]),
             Cell("–" if score is None else f"{score:,.1f}", "" if score is None else score),

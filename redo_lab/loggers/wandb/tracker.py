@@ -158,9 +158,9 @@ def _init(config: Wandb.Config, directory: Path, run: Mapping[str, Any], config_
         "entity": config.entity,
         "id": labels.run_id(directory, run),
         "name": labels.name(run),
-        "group": labels.group(axes),
+        "group": labels.group(run),
         "job_type": run.get("study"),
-        "tags": list(dict.fromkeys(labels.tags(axes))),
+        "tags": labels.tags(run),
         "config": {**config_tree, "axes": dict(axes), "run": identity},
     }
 
