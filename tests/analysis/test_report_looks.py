@@ -76,15 +76,15 @@ def test_every_row_of_figures_is_full_or_has_its_caption_beside_it(page: Path) -
             assert places % ACROSS == 0, "it begins a row"
             places += ACROSS
         else:
-            places += WIDE if "page" in kind else 1
+            places += {"column": 1, "page": WIDE, "full": ACROSS}[kind]
     assert places % ACROSS in (0, 2), "only the last row may lack a column's width"
 
 
 def test_figures_are_put_side_by_side_in_their_order() -> None:
-    column, wide = False, True
-    assert rows([column, wide, column, column, column]) == [[0, 1], [2, 3, 4]]
-    assert rows([column, column, wide, wide]) == [[0, 1], [2], [3]]
-    assert rows([wide, wide, column, wide]) == [[0, 2], [1], [3]]
+    assert rows([1, 2, 1, 1, 1]) == [[0, 1], [2, 3, 4]]
+    assert rows([1, 1, 2, 2]) == [[0, 1], [2], [3]]
+    assert rows([2, 2, 1, 2]) == [[0, 2], [1], [3]]
+    assert rows([1, 3, 2]) == [[0, 2], [1]], "a high one has a row for itself"
     assert rows([]) == []
 
 

@@ -47,12 +47,13 @@ class Profiles:
         }
         with mpl.rc_context(STYLE):
             figure, ((axes,),) = canvas(self.config.width, 2.2)
-            for method, line in lines.items():
+            every = max(1, self.config.points // 8)
+            for at, (method, line) in enumerate(lines.items()):
                 each = look[method]
                 if line.low is not None and line.high is not None:
                     axes.fill_between(thresholds, line.low, line.high, color=each.colour, alpha=0.18, linewidth=0)
                 axes.plot(thresholds, line.value, color=each.colour, linestyle=each.line, marker=each.marker,
-                          markevery=max(1, self.config.points // 8), mec="white", mew=0.5)  # fmt: skip
+                          markevery=(at * every // len(lines), every), mec="white", mew=0.5)  # fmt: skip
             axes.set_xlabel(f"{score_table.label} (τ)")
             axes.set_ylabel(f"share of runs with\nscore {relation} τ")
             axes.set_ylim(0, 1.02)

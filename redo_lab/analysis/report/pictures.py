@@ -18,19 +18,22 @@ from redo_lab.analysis.recipes import in_report
 from redo_lab.analysis.report.dark import with_dark
 from redo_lab.analysis.report.markup import listed, safe
 
-ACROSS = 3
-"""A row of the page has room for so many figures of a column's width; one of a page's width takes WIDE."""
-WIDE = 2
+ACROSS, WIDE = 3, 2
+"""A row of the page has room for so many figures of a column's width; one of a page's width takes the place of WIDE."""
+KINDS = {1: "column", WIDE: "page", ACROSS: "full"}
+"""Classes of page.css, by places taken."""
+TALL = 0.8
+"""A figure of a page's width that is so much of it high has a row for itself: nothing beside it would be as high."""
 NARROW = "(max-width: 700px)"
 """Pages on which a wide figure is drawn anew, as page.css has it, too."""
 
 
 class Picture(NamedTuple):
-    """A figure as HTML, but for its place: inside: of the tag; wide: it takes two places of three."""
+    """A figure as HTML, but for its place: inside: of the tag; places: it takes of ACROSS."""
 
     name: str
     inside: str
-    wide: bool
+    places: int
 
 
 def figures(source: Source) -> Iterator[str]:
@@ -43,7 +46,7 @@ def figures(source: Source) -> Iterator[str]:
             pictures.append(_picture(name, title, drawing))
     yield f"<p class='soft'>All figures: {safe(sample(source.score_table))}.</p>\n"
     yield '<div class="figures">'
-    for row in rows([picture.wide for picture in pictures]):
+    for row in rows([picture.places for picture in pictures]):
         for at in row:
             yield _placed(pictures[at], alone=len(row) == 1)
     yield "</div>"
@@ -51,34 +54,34 @@ def figures(source: Source) -> Iterator[str]:
         yield f"<details><summary>not drawn</summary>{listed(reasons)}</details>"
 
 
-def rows(wide: Sequence[bool]) -> list[list[int]]:
+def rows(places: Sequence[int]) -> list[list[int]]:
     """Which figures stand side by side: each row takes the first that is left and the next ones that fill it up."""
-    left, groups = list(range(len(wide))), []
+    left, groups = list(range(len(places))), []
     while left:
         row, room = [], ACROSS
         for at in list(left):
-            places = WIDE if wide[at] else 1
-            if places <= room:
+            if places[at] <= room:
                 row.append(at)
                 left.remove(at)
-                room -= places
+                room -= places[at]
         groups.append(row)
     return groups
 
 
 def _picture(name: str, title: str, drawing: Drawing) -> Picture:
     picture, numbers = _svg(drawing.figure), without_formulas(drawing.data).write_csv()
-    wide = drawing.figure.get_figwidth() > COLUMN_INCHES
+    width, height = drawing.figure.get_size_inches()
+    places = 1 if width <= COLUMN_INCHES else ACROSS if height > TALL * width else WIDE
     source = f'<source media="{NARROW}" srcset="{_svg(drawing.narrow())}">' if drawing.narrow else ""
     notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in drawing.notes)
     link = f'<a download="{safe(name)}.csv" href="{_data("text/csv", numbers.encode())}">numbers</a>'
     caption = f"<figcaption><b>{safe(title)}</b> {safe(notes)} {link}</figcaption>"
-    return Picture(name, f'<picture>{source}<img alt="{safe(title)}" src="{picture}"></picture>{caption}', wide)
+    return Picture(name, f'<picture>{source}<img alt="{safe(title)}" src="{picture}"></picture>{caption}', places)
 
 
 def _placed(picture: Picture, *, alone: bool) -> str:
     """alone: in a row of its own, with the caption beside it."""
-    kind = " ".join(["page" if picture.wide else "column", *["alone"] * alone])
+    kind = KINDS[picture.places] + " alone" * (alone and picture.places < ACROSS)
     return f'<figure class="{kind}" id="figure-{safe(picture.name)}">{picture.inside}</figure>\n'
 
 
