@@ -52,8 +52,9 @@ class SAC(Agent):
         log_std_min: float
         log_std_max: float
         optimizer: AdamConfig
-        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next one
+        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next two
         precision: Precision = Precision.fp32
+        act_ahead: bool = False
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale", "initial_temperature", "reward_scale"):
@@ -73,6 +74,7 @@ class SAC(Agent):
         self.batch_size = config.batch_size
         self.warmup_env_steps = config.warmup_env_steps
         self.update_period_env_steps = config.update_period_env_steps
+        self.act_ahead = config.act_ahead
         self.device = device
         self.bounds = bounds = self.check_env(spec)
         self.low, self.high = torch.tensor(bounds.low, device=device), torch.tensor(bounds.high, device=device)

@@ -73,8 +73,9 @@ class ValueAgent(Agent):
         target_period_env_steps: int
         epsilon: Epsilon
         optimizer: AdamConfig
-        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next one
+        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next two
         precision: Precision = Precision.fp32
+        act_ahead: bool = False
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale"):
@@ -92,6 +93,7 @@ class ValueAgent(Agent):
         self.batch_size = config.batch_size
         self.warmup_env_steps = config.warmup_env_steps
         self.update_period_env_steps = config.update_period_env_steps
+        self.act_ahead = config.act_ahead
         self.device = device
         self.actions = self.check_env(spec)
         if config.augmentation is not Augmentation.none:
