@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -73,9 +73,10 @@ class ValueAgent(Agent):
         target_period_env_steps: int
         epsilon: Epsilon
         optimizer: AdamConfig
-        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next two
-        precision: Precision = Precision.fp32
-        act_ahead: bool = False
+        # Of runs begun before there were these choices; by keyword, so that a subclass may have settings of its own.
+        compile: Compile = field(default=Compile.off, kw_only=True)
+        precision: Precision = field(default=Precision.fp32, kw_only=True)
+        act_ahead: bool = field(default=False, kw_only=True)
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale"):

@@ -60,6 +60,9 @@ class Blueprint(Protocol):
         """What of that lies on disk while a run is under way, if checkpoint.replay=true; uncompressed."""
         return 0
 
+    def check_device(self, device: torch.device) -> None:
+        """Raises ConfigError if no device of this kind, on whatever machine, can do what the study's settings say."""
+
     def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError, saying what would do, if this machine or `device` lacks what the study needs."""
 

@@ -26,7 +26,7 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
-from redo_lab.studies.device import check_compiled, check_device, eager
+from redo_lab.studies.device import check_compiled, check_kind, check_precision, eager
 from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.loop import Lengths, Loop
 from redo_lab.types import EnvSpec
@@ -132,9 +132,14 @@ class Online(Blueprint):
         """All of it."""
         return self.memory_bytes()
 
+    def check_device(self, device: torch.device) -> None:
+        """Raises ConfigError where a setting of the agent or the replay needs a GPU and `device` is none."""
+        check_kind(self.agent, self.replay.config, device)
+
     def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the full replay doesn't fit, or `device` can't do what the agent's settings say."""
-        check_device(self.agent, device)
+        self.check_device(device)
+        check_precision(self.agent, device)
         check_memory(self.replay.config, self.spec, device)
 
     def check_film(self) -> None:
@@ -167,7 +172,8 @@ class Online(Blueprint):
         guard = Guard(self.env.config.game_id, timeout_seconds=timeout_seconds, on_hang=journal.give_up)
         env = guard.wrap(self.env.build(seed=seeds.integer("env"), training=True), "training")
         replay = self.replay.build(spec=env.spec, device=device)
-        check_device(self.agent, device)
+        self.check_device(device)
+        check_precision(self.agent, device)
         agent = self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
         samplers = Samplers(replay.sample, seeds)
         clock = UpdateClock(

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from redo_lab.commands.train import main
+from redo_lab.config import ConfigError
+from redo_lab.plan import plan
+from tests.helpers.composing import composed
 
 MISTAKES = [
     ("agent=dqn study=supervised", "this study has no 'agent': leave agent=… out, or give study="),
@@ -80,3 +83,12 @@ def test_an_agent_that_cannot_act_in_the_environment_is_refused(
     words = ["env=mujoco/ant", "agent=dqn", "network=mlp", "evaluation=steps", f"root={tmp_path / 'runs'}"]
     assert main(words) == 2
     assert "needs discrete actions" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["agent.compile=graph", "replay.device=cuda"])
+def test_what_needs_a_gpu_is_refused_on_a_cpu_also_where_the_run_is_a_job_of_a_cluster(setting: str) -> None:
+    words = ("env=minatar/breakout", setting)
+    with pytest.raises(ConfigError, match="device is cpu"):
+        plan(*composed(*words), here=False)
+    for device in ("cuda", "auto"):
+        assert plan(*composed(*words, f"device={device}"), here=False).study.total > 0

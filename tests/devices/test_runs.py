@@ -40,7 +40,7 @@ def test_auto_is_the_gpu_where_there_is_one(device: str) -> None:
 def test_a_batch_is_the_same_wherever_the_frames_lie(device: str) -> None:
     spec, place = pixels(4), torch.device(device)
     host = Replay(Replay.Config(30, 1, 0.9), spec=spec, device=place)
-    there = Replay(Replay.Config(30, 1, 0.9, Placement(device)), spec=spec, device=place)
+    there = Replay(Replay.Config(30, 1, 0.9, device=Placement(device)), spec=spec, device=place)
     if device == "cpu":
         there.frames = DeviceFrames(host.frames.shape, spec.dtype, place)
     player = Player(spec, host, there)
