@@ -53,7 +53,7 @@ class Blueprint(Protocol):
         """The words of `axes` that name a run for a reader: dqn, breakout, rr1, redo."""
 
     def memory_bytes(self) -> int:
-        """The memory that a run takes at its fullest, as far as it is worth knowing."""
+        """The host's memory that a run takes at its fullest, as far as it is worth knowing."""
         return 0
 
     def saved_bytes(self) -> int:

@@ -11,7 +11,7 @@ from redo_lab.config import Part, fill, part, require
 from redo_lab.experience import Env, Recording
 from redo_lab.networks.torso import Torso
 from redo_lab.protocols import Agent, Journal
-from redo_lab.replay.memory import bytes_needed, check_memory
+from redo_lab.replay.memory import check_memory, host_bytes_needed
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import DORMANT_TOTAL, tau_text
 from redo_lab.seeding import Seeds
@@ -141,7 +141,7 @@ class Offline(Blueprint):
 
     def memory_bytes(self) -> int:
         """Of a part of the recording that fills the replay."""
-        return bytes_needed(self.replay.config, self.spec)
+        return host_bytes_needed(self.replay.config, self.spec)
 
     def check_device(self, device: torch.device) -> None:
         """Raises ConfigError where a setting of the agent or the replay needs a GPU and `device` is none."""

@@ -18,7 +18,7 @@ from redo_lab.networks.torso import Torso
 from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.frames import Placement
-from redo_lab.replay.memory import bytes_needed, check_memory
+from redo_lab.replay.memory import bytes_needed, check_memory, host_bytes_needed
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.names import EVALUATION_RETURN
@@ -125,12 +125,12 @@ class Online(Blueprint):
         return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", axes["recycler"], *regulariser]
 
     def memory_bytes(self) -> int:
-        """Of the full replay."""
-        return bytes_needed(self.replay.config, self.spec)
+        """The host's, of the full replay."""
+        return host_bytes_needed(self.replay.config, self.spec)
 
     def saved_bytes(self) -> int:
-        """All of it."""
-        return self.memory_bytes()
+        """All of the replay."""
+        return bytes_needed(self.replay.config, self.spec)
 
     def check_device(self, device: torch.device) -> None:
         """Raises ConfigError where a setting of the agent or the replay needs a GPU and `device` is none."""

@@ -9,15 +9,17 @@ import pytest
 import torch
 
 from redo_lab.config import ConfigError
+from redo_lab.plan import plan
 from redo_lab.replay import frames as replay_frames
 from redo_lab.replay import memory
 from redo_lab.replay.export import write as export
 from redo_lab.replay.frames import ROOM_BYTES, DeviceFrames, Placement
-from redo_lab.replay.memory import check_memory
+from redo_lab.replay.memory import bytes_needed, check_memory, host_bytes_needed
 from redo_lab.replay.recorded import load as load_recorded
 from redo_lab.replay.ring import Replay, frame_bytes
 from redo_lab.replay.segments import OverwrittenError, capture, load, needed, write
 from redo_lab.types import EnvSpec
+from tests.helpers.composing import composed
 from tests.helpers.replays import ATARI, CPU, Player, make, pixels, vectors
 
 GPU = torch.device("cuda")
@@ -139,3 +141,13 @@ def test_frames_that_exceed_the_gpus_memory_are_refused_with_what_would_fit(monk
     with pytest.raises(ConfigError, match=r"1\.0 GiB of memory is available"):
         check_memory(Replay.Config(1_000_000, 1, 0.99, device=Placement.auto), ATARI, GPU)
     assert frame_bytes(config, ATARI) == 84 * 84 * 1_000_000
+    assert host_bytes_needed(config, ATARI) == bytes_needed(config, ATARI) - 84 * 84 * 1_000_000 == 14 * 1_000_000
+
+
+def test_a_run_with_its_frames_on_the_gpu_takes_little_of_the_host_and_as_much_of_the_disk() -> None:
+    plans = [
+        plan(*composed("env=atari/pong", "device=cuda", f"replay.device={place}"), here=False).study
+        for place in ("cpu", "auto", "cuda")
+    ]
+    assert [round(study.memory_bytes() / 2**30, 1) for study in plans] == [6.6, 6.6, 0.0]
+    assert len({study.saved_bytes() for study in plans}) == 1
