@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper paper-table results results-draw check cover format golden lock bench bench-checkpoint bench-analysis profile coverage learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper test-gpu bench-gpu paper-table results results-draw check cover format golden lock bench bench-checkpoint bench-analysis profile coverage learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test-faults: $(STAMP) ## kill runs at random moments, damage their files, fill t
 
 test-slurm: $(STAMP) ## sweeps of real runs on a real Slurm that it brings up here (root, Debian), disturbed; a quarter of an hour
 	$(BIN)/python -m tests.slurm
+
+test-gpu: $(STAMP) ## what depends on the device, on CUDA: updates, graphs, surgery, probes, runs; one line where there is none
+	@$(BIN)/python -m tests.devices
 
 test-mutations: $(STAMP) ## plant some 90 mistakes, one at a time: the tests must see each; SECONDS=600 tries as many as go in
 	$(BIN)/python -m tests.mutations $(if $(SECONDS),--seconds $(SECONDS))
@@ -93,6 +96,9 @@ bench: $(STAMP) ## training speed against Stable-Baselines3, share of the matmul
 
 profile: $(STAMP) ## where a training step's time goes, for each agent and replay ratio of the benchmark
 	$(BIN)/python -m scripts.profile_step
+
+bench-gpu: $(STAMP) ## speed on a GPU, eager, compiled and as graph, 1 to 8 runs on it, with and without MPS; one line where there is none
+	@$(BIN)/python -m scripts.bench_gpu
 
 bench-checkpoint: $(STAMP) ## what checkpoints cost, save and restore with a replay of 1M Atari frames; 8 GB of memory, minutes
 	$(BIN)/python scripts/bench_checkpoint.py

@@ -127,6 +127,8 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], words: Sequence[s
     checked = CheckedRun.of(plain)
     config, study = checked.config, checked.study
     check_place(config.root, config.experiment)
+    if config.device != "auto":
+        study.check_device(torch.device(config.device))
     if here and not dry_run:
         check_machine(checked)
     common = dict(zip(COMMON_AXES, (choices["scale"], config.seed), strict=True))

@@ -96,6 +96,8 @@ class Agent(Trained, Actor, TDCritic, Protocol):
     batch_size: int
     warmup_env_steps: int
     update_period_env_steps: int
+    act_ahead: bool = False
+    """Whether an action is chosen before the updates of the step that its observation ends, not after them."""
 
     @abstractmethod
     def end_env_step(self, env_step: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import ConfigError, require
+from redo_lab.networks.action_range import ActionRange
 from redo_lab.networks.actor_critic import Actor, Critic, TwinCritics, squashed
 from redo_lab.networks.adam import AdamConfig, restore
 from redo_lab.networks.compiling import Compile, compiled, updating
@@ -52,8 +53,10 @@ class SAC(Agent):
         log_std_min: float
         log_std_max: float
         optimizer: AdamConfig
-        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next one
-        precision: Precision = Precision.fp32
+        # Of runs begun before there were these choices; by keyword, so that a subclass may have settings of its own.
+        compile: Compile = field(default=Compile.off, kw_only=True)
+        precision: Precision = field(default=Precision.fp32, kw_only=True)
+        act_ahead: bool = field(default=False, kw_only=True)
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale", "initial_temperature", "reward_scale"):
@@ -73,11 +76,11 @@ class SAC(Agent):
         self.batch_size = config.batch_size
         self.warmup_env_steps = config.warmup_env_steps
         self.update_period_env_steps = config.update_period_env_steps
+        self.act_ahead = config.act_ahead
         self.device = device
         self.bounds = bounds = self.check_env(spec)
-        self.low, self.high = torch.tensor(bounds.low, device=device), torch.tensor(bounds.high, device=device)
+        self.range = ActionRange(bounds, device)
         self.dims = len(bounds.low)
-        self.centre, self.half_range = (self.high + self.low) / 2, (self.high - self.low) / 2
         self.entropy_target = config.entropy_target_per_dim * self.dims
         generator = seeds.torch("init")
         self.actor = Actor(
@@ -116,8 +119,9 @@ class SAC(Agent):
             return self.exploration.uniform(self.bounds.low, self.bounds.high).astype(np.float32)
         noise = torch.from_numpy(self.exploration.standard_normal(self.dims, np.float32))
         with torch.no_grad():
-            mean, log_std = self.actor(self._observed(obs))
-            return self._scaled(mean + log_std.exp() * noise.to(self.device, non_blocking=True))[0].cpu().numpy()
+            mean, log_std = self.actor(torch.from_numpy(obs[None]).to(self.device, non_blocking=True))
+            u = mean + log_std.exp() * noise.to(self.device, non_blocking=True)
+            return self.range.scaled(u)[0].cpu().numpy()
 
     def greedy(self, obs: Observation) -> Action:
         """tanh of the mean, within the environment's bounds."""
@@ -127,18 +131,7 @@ class SAC(Agent):
     def policy(self, obs: Tensor) -> Tensor:
         """The greedy actions, float32 [N, dims], of observations [N, D]."""
         mean, _ = self.actor(obs.to(self.device, non_blocking=True))
-        return self._scaled(mean)
-
-    def _observed(self, obs: Observation) -> Tensor:
-        return torch.from_numpy(obs[None]).to(self.device, non_blocking=True)
-
-    def _scaled(self, u: Tensor) -> Tensor:
-        """tanh u in the environment's bounds, which rounding mustn't step over."""
-        return torch.addcmul(self.centre, self.half_range, u.tanh()).clamp_(self.low, self.high)
-
-    def _normalised(self, action: Tensor) -> Tensor:
-        """The inverse of `_scaled` after tanh: the bounds are -1 and 1."""
-        return (action - self.centre) / self.half_range
+        return self.range.scaled(mean)
 
     def update(self, batch: Transition, hooks: Hooks = NO_HOOKS) -> Metrics:
         """One step each of the critics, the actor, the temperature and the targets, in this order.
@@ -168,7 +161,7 @@ class SAC(Agent):
         """That of both critics on `batch`, and the first one's values, [N]; `noise` draws the next actions."""
         with self.config.precision.autocast(self.device):
             target = self.td_target(batch, noise)
-            q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
+            q1, q2 = self.critics(batch.obs, self.range.normalised(batch.action))
             return critic_loss(q1.float(), q2.float(), target), q1
 
     @torch.no_grad()
@@ -224,14 +217,14 @@ class SAC(Agent):
 
     def forward(self, batch: Transition) -> list[Tensor]:
         """Mean, log standard deviation and both critics' values of the batch's own actions, eagerly."""
-        action = self._normalised(batch.action)
+        action = self.range.normalised(batch.action)
         return [*self.actor(batch.obs), *self.critics(batch.obs, action)]
 
     @torch.no_grad()
     def q_and_target(self, batch: Transition) -> dict[str, tuple[Tensor, Tensor]]:
         """Each critic's values of the batch's own actions, and the TD target; training's noise isn't consumed."""
         target = self.td_target(batch, self.standard_normal(len(batch.obs), self.noise.clone_state()))
-        q1, q2 = self.critics(batch.obs, self._normalised(batch.action))
+        q1, q2 = self.critics(batch.obs, self.range.normalised(batch.action))
         return {"critic1": (q1, target), "critic2": (q2, target)}
 
     def hidden_layers(self) -> Sequence[HiddenLayer]:
@@ -255,7 +248,7 @@ class SAC(Agent):
         ]
 
     def _observations_and_actions(self, batch: Transition) -> tuple[Tensor, Tensor]:
-        return batch.obs, self._normalised(batch.action)
+        return batch.obs, self.range.normalised(batch.action)
 
     @property
     def optimizers(self) -> Sequence[torch.optim.Adam]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -73,8 +73,10 @@ class ValueAgent(Agent):
         target_period_env_steps: int
         epsilon: Epsilon
         optimizer: AdamConfig
-        compile: Compile = Compile.off  # of runs that were begun before there was this choice, and the next one
-        precision: Precision = Precision.fp32
+        # Of runs begun before there were these choices; by keyword, so that a subclass may have settings of its own.
+        compile: Compile = field(default=Compile.off, kw_only=True)
+        precision: Precision = field(default=Precision.fp32, kw_only=True)
+        act_ahead: bool = field(default=False, kw_only=True)
 
         def __post_init__(self) -> None:
             for name in ("learning_rate", "learning_rate_scale"):
@@ -92,6 +94,7 @@ class ValueAgent(Agent):
         self.batch_size = config.batch_size
         self.warmup_env_steps = config.warmup_env_steps
         self.update_period_env_steps = config.update_period_env_steps
+        self.act_ahead = config.act_ahead
         self.device = device
         self.actions = self.check_env(spec)
         if config.augmentation is not Augmentation.none:

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -22,6 +22,7 @@ from redo_lab.runs.owner import lives
 from redo_lab.runs.status import State
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+AUTO = "auto"
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 """Between two looks at a run that another process of this machine works on."""
@@ -42,23 +43,34 @@ class Pool:
 
     @dataclass
     class Config:
-        """null: runs_at_once as many as cores or GPUs carry, threads_per_run a fair share of the cores, gpus all."""
+        """null: runs_at_once as many as cores or GPUs carry, threads_per_run a fair share of the cores, gpus all.
+
+        runs_per_gpu: a number, or auto: the one that `make bench-gpu` measured, which `packed` puts in its place.
+        """
 
         runs_at_once: int | None
         threads_per_run: int | None
         gpus: list[str] | None
-        runs_per_gpu: int
+        runs_per_gpu: int | str
         refresh_seconds: float
         line_seconds: float
 
         def __post_init__(self) -> None:
             for name in ("runs_at_once", "threads_per_run", "runs_per_gpu", "refresh_seconds", "line_seconds"):
                 value = getattr(self, name)
-                require(value is None or value > 0, f"{name} must be > 0, got {value}")
+                if name == "runs_per_gpu" and isinstance(value, str):
+                    require(value == AUTO, f"runs_per_gpu must be a number or auto, got {value}")
+                else:
+                    require(value is None or value > 0, f"{name} must be > 0, got {value}")
+
+        def packed(self, measured: int | None) -> Pool.Config:
+            """The same with the `measured` number in the place of auto; 1 where there is none."""
+            return replace(self, runs_per_gpu=measured or 1) if self.runs_per_gpu == AUTO else self
 
         def at_once(self, gpus: int = 0) -> int:
             """How many runs go at the same time on `gpus` GPUs; 0: on the cores."""
             cores = len(os.sched_getaffinity(0))
+            assert isinstance(self.runs_per_gpu, int), "packed comes first"
             return self.runs_at_once or gpus * self.runs_per_gpu or max(1, cores // (self.threads_per_run or 1))
 
         def threads(self, at_once: int) -> int:

@@ -39,29 +39,36 @@ class Graph(Protocol):
 
 
 class CudaGraph(Graph):
-    """PyTorch's whole-network capture: warm-up on a side stream, capture, replay on the current stream."""
+    """PyTorch's whole-network capture: warm-up on a side stream, capture on it, replay on the current stream."""
 
-    def __init__(self, generators: Sequence[torch.Generator]) -> None:
+    def __init__(self, generators: Sequence[torch.Generator], device: torch.device) -> None:
         """generators: those that the work draws from; they advance at each replay as they would eagerly."""
-        self._graph = torch.cuda.CUDAGraph()
+        self._device = device
+        with torch.cuda.device(device):
+            self._graph = torch.cuda.CUDAGraph()
+            self._side: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         for generator in generators:
             self._graph.register_generator_state(generator)
-        self._side: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def warm_up(self, work: Callable[[], Metrics]) -> Metrics:
-        self._side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._side):
-            metrics = work()
-        torch.cuda.current_stream().wait_stream(self._side)
-        return metrics
+        with torch.cuda.device(self._device):
+            self._side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._side):
+                metrics = work()
+            torch.cuda.current_stream().wait_stream(self._side)
+            return metrics
 
     def record(self, work: Callable[[], Metrics]) -> Metrics:
         # thread_local: the checkpoint writer's thread may copy from the device meanwhile.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.device(self._device),
+            torch.cuda.graph(self._graph, stream=self._side, capture_error_mode="thread_local"),
+        ):
             return work()
 
     def replay(self) -> None:
-        self._graph.replay()
+        with torch.cuda.device(self._device):
+            self._graph.replay()
 
 
 class GraphedUpdate:
@@ -72,7 +79,7 @@ class GraphedUpdate:
     batch of another shape, begin anew.
     """
 
-    def __init__(self, update: Update, new_graph: Callable[[], Graph]) -> None:
+    def __init__(self, update: Update, new_graph: Callable[[torch.device], Graph]) -> None:
         self._update = update
         self._new_graph = new_graph
         self._hooks: Hooks | None = None
@@ -97,7 +104,7 @@ class GraphedUpdate:
         static, graph = self._batch, self._graph
         if static is None or graph is None or hooks is not self._hooks or not _alike(static, batch):
             static = self._batch = Transition(*[torch.empty_like(tensor) for tensor in batch])
-            graph = self._graph = self._new_graph()
+            graph = self._graph = self._new_graph(batch.obs.device)
             self._hooks, self._eager_left, self._metrics = hooks, WARM_UPS, None
         for memory, tensor in zip(static, batch, strict=True):
             memory.copy_(tensor, non_blocking=True)

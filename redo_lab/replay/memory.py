@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from redo_lab.config import require
-from redo_lab.replay.frames import ROOM_BYTES, free_bytes
+from redo_lab.replay.frames import ROOM_BYTES, Placement, free_bytes
 from redo_lab.replay.ring import Replay, frame_bytes
 from redo_lab.types import Box, EnvSpec
 
@@ -21,6 +21,11 @@ def bytes_needed(config: Replay.Config, spec: EnvSpec) -> int:
     action = 4 * len(spec.actions.low) if isinstance(spec.actions, Box) else 8
     reward, end, history = 4, 1, 1
     return frame_bytes(config, spec) + config.capacity * (action + reward + end + history)
+
+
+def host_bytes_needed(config: Replay.Config, spec: EnvSpec) -> int:
+    """The host's memory of a full replay; with device=auto all of it, as it may turn out so."""
+    return bytes_needed(config, spec) - (frame_bytes(config, spec) if config.device is Placement.cuda else 0)
 
 
 def check_memory(config: Replay.Config, spec: EnvSpec, device: torch.device) -> None:

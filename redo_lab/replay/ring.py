@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Replay:
         capacity: int
         n_step: int
         discount: float
-        device: Placement = Placement.cpu  # of runs that were begun before there was this choice
+        device: Placement = field(default=Placement.cpu, kw_only=True)  # of runs begun before there was this choice
 
         def __post_init__(self) -> None:
             require(self.capacity >= 1, f"capacity must be ≥ 1, got {self.capacity}")

@@ -22,7 +22,7 @@ WHEREABOUTS = ("folder", "download")
 EXECUTION = ("compile", "device")
 """Settings of a part that say how and where its numbers are computed; only their rounding depends on it."""
 
-LATER = {"precision": "fp32"}
+LATER = {"precision": "fp32", "act_ahead": False}
 """Settings that runs had no choice of once, and the value that they went by: with it a run is the same as then."""
 
 FREE = (*PLACE, "dry_run", "objective", "probes", "scale", "shared")

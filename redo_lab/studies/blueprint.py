@@ -53,12 +53,15 @@ class Blueprint(Protocol):
         """The words of `axes` that name a run for a reader: dqn, breakout, rr1, redo."""
 
     def memory_bytes(self) -> int:
-        """The memory that a run takes at its fullest, as far as it is worth knowing."""
+        """The host's memory that a run takes at its fullest, as far as it is worth knowing."""
         return 0
 
     def saved_bytes(self) -> int:
         """What of that lies on disk while a run is under way, if checkpoint.replay=true; uncompressed."""
         return 0
+
+    def check_device(self, device: torch.device) -> None:
+        """Raises ConfigError if no device of this kind, on whatever machine, can do what the study's settings say."""
 
     def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError, saying what would do, if this machine or `device` lacks what the study needs."""

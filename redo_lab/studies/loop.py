@@ -17,7 +17,7 @@ from redo_lab.studies.aftercare import Aftercare, Samplers
 from redo_lab.studies.clock import UpdateClock
 from redo_lab.studies.evaluation import Evaluation
 from redo_lab.studies.gradient import GradientSteps, headline
-from redo_lab.types import Counters, Observation, Progress, Sampler
+from redo_lab.types import Action, Counters, Observation, Progress, Sampler
 
 EvaluationGames = Callable[[int], tuple[Env, np.random.Generator]]
 """Iteration (1-based) → a fresh environment and the generator of the policy that plays in it."""
@@ -73,6 +73,8 @@ class Loop(Study):
         self.gradient = GradientSteps(agent, aftercare, journal, lengths.log_period_updates)
         self.counters = Counters()
         self.obs: Observation | None = None
+        self.next_action: Action | None = None
+        """Of an agent that acts ahead: chosen for `obs` already."""
         self.evaluated_iterations = 0
         self.phase = "training"
         self.step_is_open = False
@@ -124,7 +126,7 @@ class Loop(Study):
             self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
             obs = self._begin() if step.terminated or step.truncated else step.obs
             yield
-        self.obs, self.refill_env_steps, self.phase = obs, 0, "training"
+        self.obs, self.next_action, self.refill_env_steps, self.phase = obs, None, 0, "training"
 
     def _begin(self) -> Observation:
         obs = self.env.reset()
@@ -134,6 +136,9 @@ class Loop(Study):
     def _step(self, obs: Observation) -> None:
         self.obs = self._env_step(obs)
         self.step_is_open = True
+        if self.agent.act_ahead:
+            # Before the updates are queued: a GPU then makes them while the environment takes its next step.
+            self.next_action = self.agent.act(self.obs, self.counters.env_steps)
         due = self.clock.due(self.counters.env_steps, self.counters.updates)
         held = self._evaluation_is_due()
         for _ in range(due):
@@ -142,7 +147,8 @@ class Loop(Study):
                 self._intervene()
 
     def _env_step(self, obs: Observation) -> Observation:
-        action = self.agent.act(obs, self.counters.env_steps)
+        chosen, self.next_action = self.next_action, None
+        action = self.agent.act(obs, self.counters.env_steps) if chosen is None else chosen
         step = self.env.step(action)
         self.counters.env_steps += 1
         self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
@@ -185,6 +191,7 @@ class Loop(Study):
             "step_is_open": self.step_is_open,
             "acted_updates": self.acted_updates,
             "obs": self.obs,
+            "next_action": self.next_action,
             "env": self.env.state_dict(),
             "agent": self.agent.state_dict(),
             "aftercare": self.aftercare.state_dict(),
@@ -199,6 +206,7 @@ class Loop(Study):
         self.step_is_open = state["step_is_open"]
         self.acted_updates = state["acted_updates"]
         self.obs = state["obs"]
+        self.next_action = state.get("next_action")
         self.env.load_state_dict(state["env"])
         self.agent.load_state_dict(state["agent"])
         self.aftercare.load_state_dict(state["aftercare"])

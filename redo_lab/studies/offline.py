@@ -11,7 +11,7 @@ from redo_lab.config import Part, fill, part, require
 from redo_lab.experience import Env, Recording
 from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Agent, Journal
-from redo_lab.replay.memory import bytes_needed, check_memory
+from redo_lab.replay.memory import check_memory, host_bytes_needed
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import DORMANT_TOTAL, tau_text
 from redo_lab.seeding import Seeds
@@ -19,7 +19,7 @@ from redo_lab.studies import online
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import exact_ratio
-from redo_lab.studies.device import check_compiled, check_device
+from redo_lab.studies.device import check_compiled, check_kind, check_precision
 from redo_lab.studies.fixed_memory import FixedMemory
 from redo_lab.studies.updates import Lengths, Updates
 from redo_lab.types import EnvSpec
@@ -141,21 +141,27 @@ class Offline(Blueprint):
 
     def memory_bytes(self) -> int:
         """Of a part of the recording that fills the replay."""
-        return bytes_needed(self.replay.config, self.spec)
+        return host_bytes_needed(self.replay.config, self.spec)
+
+    def check_device(self, device: torch.device) -> None:
+        """Raises ConfigError where a setting of the agent or the replay needs a GPU and `device` is none."""
+        check_kind(self.agent, self.replay.config, device)
 
     def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the recording isn't here, is of another environment, or a part of it doesn't fit.
 
         So it does if `device` can't do what the agent's settings say.
         """
-        check_device(self.agent, device)
+        self.check_device(device)
+        check_precision(self.agent, device)
         most = self.data.cls.check_machine(self.data.config, game=self.env.config.game_id, spec=self.spec)
         capacity = self.replay.config.capacity
         check_memory(replace(self.replay.config, capacity=min(most, capacity)), self.spec, device)
 
     def start(self, seeds: Seeds, device: torch.device, journal: Journal) -> Updates:
         """The run at its beginning, every part built and seeded; the recording is loaded by its first step."""
-        check_device(self.agent, device)
+        self.check_device(device)
+        check_precision(self.agent, device)
         agent = self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
         recording = self.data.build(
             game=self.env.config.game_id,

@@ -18,7 +18,7 @@ from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Agent, Journal
 from redo_lab.replay.bulk import ReplayBulk
 from redo_lab.replay.frames import Placement
-from redo_lab.replay.memory import bytes_needed, check_memory
+from redo_lab.replay.memory import bytes_needed, check_memory, host_bytes_needed
 from redo_lab.replay.ring import Replay
 from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.names import EVALUATION_RETURN
@@ -26,7 +26,7 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.aftercare import Care, Samplers
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
-from redo_lab.studies.device import check_compiled, check_device, eager
+from redo_lab.studies.device import check_compiled, check_kind, check_precision, eager
 from redo_lab.studies.evaluation import Evaluation, Film
 from redo_lab.studies.loop import Lengths, Loop
 from redo_lab.types import EnvSpec
@@ -125,16 +125,21 @@ class Online(Blueprint):
         return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", axes["recycler"], *regulariser]
 
     def memory_bytes(self) -> int:
-        """Of the full replay."""
-        return bytes_needed(self.replay.config, self.spec)
+        """The host's, of the full replay."""
+        return host_bytes_needed(self.replay.config, self.spec)
 
     def saved_bytes(self) -> int:
-        """All of it."""
-        return self.memory_bytes()
+        """All of the replay."""
+        return bytes_needed(self.replay.config, self.spec)
+
+    def check_device(self, device: torch.device) -> None:
+        """Raises ConfigError where a setting of the agent or the replay needs a GPU and `device` is none."""
+        check_kind(self.agent, self.replay.config, device)
 
     def check_machine(self, device: torch.device) -> None:
         """Raises ConfigError if the full replay doesn't fit, or `device` can't do what the agent's settings say."""
-        check_device(self.agent, device)
+        self.check_device(device)
+        check_precision(self.agent, device)
         check_memory(self.replay.config, self.spec, device)
 
     def check_film(self) -> None:
@@ -167,7 +172,8 @@ class Online(Blueprint):
         guard = Guard(self.env.config.game_id, timeout_seconds=timeout_seconds, on_hang=journal.give_up)
         env = guard.wrap(self.env.build(seed=seeds.integer("env"), training=True), "training")
         replay = self.replay.build(spec=env.spec, device=device)
-        check_device(self.agent, device)
+        self.check_device(device)
+        check_precision(self.agent, device)
         agent = self.agent.build(spec=self.spec, torso=self.network.build, seeds=seeds, device=device)
         samplers = Samplers(replay.sample, seeds)
         clock = UpdateClock(

@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 from redo_lab.config import ConfigError, parse
 from redo_lab.launch.board import Job
 from redo_lab.launch.estimate import Cost, hours_text
-from redo_lab.launch.gpus import visible
-from redo_lab.launch.local import Pool, exit_code
+from redo_lab.launch.gpus import measured, names, runs_per_gpu, visible
+from redo_lab.launch.local import AUTO, Pool, exit_code
 from redo_lab.launch.table import display, summary
 from redo_lab.replay import memory
 from redo_lab.runs import about
@@ -44,6 +44,7 @@ class LocalSweep:
             print(f"{again} of {len(planned)} jobs ask for the same run as another; each is run once", file=sys.stderr)
         due = [job for job in wanted if job.plan.plain["force"] or not job.plan.finished]
         gpus = _gpus(self.pool, due)
+        self.pool = _packed(self.pool, due, bool(gpus))
         if dry(planned):
             self._describe(wanted, due, len(gpus))
             return 0
@@ -87,6 +88,27 @@ def _gpus(settings: Pool.Config, due: Sequence[Planned]) -> list[str]:
     if any(job.plan.plain["device"] not in ("auto", "cuda") for job in due):
         return []
     return visible() if settings.gpus is None else settings.gpus
+
+
+def _packed(settings: Pool.Config, due: Sequence[Planned], on_gpus: bool) -> Pool.Config:
+    """`settings` with as many runs a GPU as were measured, if that is asked for; where nothing was, 1 and a word."""
+    if settings.runs_per_gpu != AUTO:
+        return settings
+    kinds = names() if on_gpus else []
+    found = runs_per_gpu({_workload(job) for job in due}, kinds, measured()) if due else None
+    if found is None and on_gpus:
+        print(
+            f"runs_per_gpu=auto: nothing was measured on {', '.join(kinds) or 'these GPUs'} (make bench-gpu does it): "
+            "1 run on each",
+            file=sys.stderr,
+        )
+    return settings.packed(found)
+
+
+def _workload(job: Planned) -> str:
+    """What a run was measured as: impala of that network, else its agent."""
+    axes = job.plan.run["axes"]
+    return "impala" if axes.get("network") == "impala" else str(axes.get("agent", ""))
 
 
 def _fitted(settings: Pool.Config, due: Sequence[Planned], gpus: int) -> Pool.Config:

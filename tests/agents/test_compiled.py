@@ -77,6 +77,17 @@ def test_each_pure_part_is_compiled_once_a_run(learner: str, monkeypatch: pytest
 INTERVENED = ("redo", "prune", "reset_all", "l2_init", "weight_decay")
 
 
+@pytest.mark.usefixtures("traced_only")
+@pytest.mark.parametrize("name", ["dqn", "sac"])
+def test_bfloat16_compiles_too(name: str) -> None:
+    eager, fast = tiny(name, precision="bf16"), tiny(name, precision="bf16", compile="default")
+    for batch in batches(name, 2):
+        expected = {metric: value.item() for metric, value in eager.update(batch).items()}
+        found = {metric: value.item() for metric, value in fast.update(batch).items()}
+        assert found == pytest.approx(expected, rel=0.02, abs=0.02)
+    assert not counters["graph_break"]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # by Inductor itself
 @pytest.mark.usefixtures("fresh_dynamo")

@@ -28,6 +28,7 @@ DQN = {
     "optimizer": ADAM,
     "compile": "off",
     "precision": "fp32",
+    "act_ahead": False,
 }
 DRQ = DQN | {
     "learning_rate": 1e-4,
@@ -58,6 +59,7 @@ SAC = {
     "optimizer": {"epsilon": 1e-8},
     "compile": "off",
     "precision": "fp32",
+    "act_ahead": False,
 }
 UPSTREAM = SAC | {
     "entropy_target_per_dim": -0.5,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import pytest
 import torch
 
 from redo_lab.config import ConfigError
 from redo_lab.networks.compiling import Compile, check_interventions, updating
-from redo_lab.networks.graphed import WARM_UPS, GraphedUpdate
+from redo_lab.networks.graphed import WARM_UPS, CudaGraph, GraphedUpdate
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
 from redo_lab.types import Metrics
 from tests.helpers.agents import AGENTS, batch_of, batches, spec_of, through_a_file, tiny
 from tests.helpers.interventions import INTERVENTIONS, Trial, ids
 from tests.helpers.tape import Tape, storages
 
+GPU = torch.device("cuda", 1)
 LEARNERS = ("dqn minatar full", "sac mlp")
 
 
@@ -140,3 +142,25 @@ def test_hooks_are_checked_where_an_agent_is_used_without_a_config() -> None:
     update(batch, NO_HOOKS)
     with pytest.raises(ConfigError, match="watcher watches the activations"):
         update(batch, Hooks([(Watcher(), lambda n: batch)]))
+
+
+def test_a_cuda_graph_is_recorded_as_pytorch_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generators are registered first, warm-ups and the recording are on one side stream, replays on the caller's."""
+    cuda, generator = Mock(), torch.Generator()
+    for name in ("device", "stream", "graph"):
+        setattr(cuda, name, MagicMock())
+    monkeypatch.setattr(torch, "cuda", cuda)
+    graph = CudaGraph([generator], GPU)
+    side, current, recorded = cuda.Stream(), cuda.current_stream(), cuda.CUDAGraph()
+    recorded.register_generator_state.assert_called_once_with(generator)
+    cuda.reset_mock()
+    assert graph.warm_up(lambda: {"done": torch.tensor(1.0)})["done"] == 1
+    side.wait_stream.assert_called_once_with(current)
+    cuda.stream.assert_called_once_with(side)
+    current.wait_stream.assert_called_once_with(side)
+    graph.record(dict)
+    cuda.graph.assert_called_once_with(recorded, stream=side, capture_error_mode="thread_local")
+    recorded.replay.assert_not_called()
+    graph.replay()
+    recorded.replay.assert_called_once_with()
+    assert {call.args for call in cuda.device.call_args_list} == {(GPU,)}

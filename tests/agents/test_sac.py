@@ -145,7 +145,7 @@ def test_the_critics_read_actions_scaled_to_1() -> None:
     agent, batch = tiny("sac"), batches("sac", 1)[0]
     low, high = (torch.tensor([bound]) for bound in (VECTOR_SPEC.actions.low, VECTOR_SPEC.actions.high))
     for action, normal in ((low, -1.0), (high, 1.0), ((low + high) / 2, 0.0)):
-        assert torch.allclose(agent._normalised(action), torch.full((1, 2), normal), atol=1e-6)
+        assert torch.allclose(agent.range.normalised(action), torch.full((1, 2), normal), atol=1e-6)
     q, _ = agent.q_and_target(batch)["critic1"]
     scaled = 2 * (batch.action - low) / (high - low) - 1
     assert torch.allclose(q, agent.critics.critic1(batch.obs, scaled), atol=1e-6)

@@ -12,8 +12,11 @@ from redo_lab.cli import main
 from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
 from redo_lab.commands.mistakes import explain
 from redo_lab.commands.words import ALONE, INFO, WITH_VALUE
+from redo_lab.config import ConfigError
 from redo_lab.options import files
 from redo_lab.paths import USER_CONF
+from redo_lab.plan import plan
+from tests.helpers.composing import composed
 
 MISTAKES = [
     ("train agent=dqn study=supervised", "this study has no 'agent': leave agent=… out, or give study="),
@@ -238,3 +241,12 @@ def test_an_agent_that_cannot_act_in_the_environment_is_refused(
     words = ["env=mujoco/ant", "agent=dqn", "network=mlp", "evaluation=steps", f"root={tmp_path / 'runs'}"]
     assert main(["train", *words]) == 2
     assert "needs discrete actions" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["agent.compile=graph", "replay.device=cuda"])
+def test_what_needs_a_gpu_is_refused_on_a_cpu_also_where_the_run_is_a_job_of_a_cluster(setting: str) -> None:
+    words = ("env=minatar/breakout", setting)
+    with pytest.raises(ConfigError, match="device is cpu"):
+        plan(*composed(*words), here=False)
+    for device in ("cuda", "auto"):
+        assert plan(*composed(*words, f"device={device}"), here=False).study.total > 0

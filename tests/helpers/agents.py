@@ -16,6 +16,7 @@ from tests.helpers.composing import composed
 from tests.helpers.networks import NODES, observations
 
 AGENTS = ("dqn", "dqn_nstep3", "drq_eps", "sac", "sac_upstream")
+CPU = torch.device("cpu")
 GRID_SPEC = EnvSpec((1, 10, 10), 4, np.uint8, Discrete(3), frame_skip=1)
 VECTOR_SPEC = EnvSpec((6,), 1, np.float32, Box((-1.0, -2.0), (1.0, 0.5)), frame_skip=1)
 
@@ -33,8 +34,8 @@ def spec_of(name: str) -> EnvSpec:
     return VECTOR_SPEC if name.startswith("sac") else GRID_SPEC
 
 
-def tiny(name: str, seed: int = 0, **overrides: object) -> Any:
-    """The agent `name` on a narrow network, with some of its settings replaced."""
+def tiny(name: str, seed: int = 0, device: torch.device = CPU, **overrides: object) -> Any:
+    """The agent `name` on a narrow network on `device`, with some of its settings replaced."""
     network = NODES["mlp" if name.startswith("sac") else "minatar"][0] | {"width": 0.5}
     return build(
         node(name) | overrides,
@@ -42,7 +43,7 @@ def tiny(name: str, seed: int = 0, **overrides: object) -> Any:
         spec=spec_of(name),
         torso=partial(build, network, "network"),
         seeds=Seeds(seed),
-        device=torch.device("cpu"),
+        device=device,
     )
 
 

@@ -51,34 +51,47 @@ def spec_of(learner: str) -> EnvSpec:
     return EnvSpec(((1, *NODES[network][1][1:])), 4, np.uint8, actions, frame_skip=1)
 
 
-def built(learner: str, norm: str, seed: int = 0) -> Any:
+def built(learner: str, norm: str, seed: int = 0, device: str = "cpu", **changes: object) -> Any:
     agent, network, settings = LEARNERS[learner]
     width = {"mlp": 0.25, "minatar": 0.25}.get(network, 0.05)
     torso = partial(build, NODES[network][0] | {"width": width, "norm": norm}, "network")
     return build(
-        node(agent) | settings,
+        node(agent) | settings | changes,
         "agent",
         spec=spec_of(learner),
         torso=torso,
         seeds=Seeds(seed),
-        device=torch.device("cpu"),
+        device=torch.device(device),
     )
 
 
 class Trial:
     """An agent that is updated, with interventions that act within and after each update."""
 
-    def __init__(self, learner: str, norm: str, interventions: tuple[str, ...] = (), seed: int = 0) -> None:
+    def __init__(
+        self,
+        learner: str,
+        norm: str,
+        interventions: tuple[str, ...] = (),
+        seed: int = 0,
+        device: str = "cpu",
+        **changes: object,
+    ) -> None:
+        """changes: of the agent's settings."""
         self.spec = spec_of(learner)
-        self.agent: Any = built(learner, norm, seed)
+        self.device = device
+        self.agent: Any = built(learner, norm, seed, device, **changes)
         self.draws = [torch.Generator().manual_seed(40 + i) for i, _ in enumerate(interventions)]
-        parts = [regulariser(n, self.agent) if n in REGULARISERS else part(n) for n in interventions]
+        parts = [regulariser(n, self.agent) if n in REGULARISERS else part(n, device) for n in interventions]
         self.parts = [(one, self._sampler(draw)) for one, draw in zip(parts, self.draws, strict=True)]
         self.hooks = Hooks(self.parts)
         self.updates = 0
 
     def _sampler(self, draws: torch.Generator) -> Sampler:
-        return lambda n: batch_of(self.spec, n, int(torch.randint(1000, (1,), generator=draws)))
+        return lambda n: self._batch(n, int(torch.randint(1000, (1,), generator=draws)))
+
+    def _batch(self, size: int, seed: int) -> Transition:
+        return Transition(*[tensor.to(self.device) for tensor in batch_of(self.spec, size, seed)])
 
     def update(self) -> Metrics:
         self.updates += 1
@@ -87,7 +100,7 @@ class Trial:
 
     def batch(self) -> Transition:
         """That of the current update."""
-        return batch_of(self.spec, 8, self.updates)
+        return self._batch(8, self.updates)
 
     def intervene(self) -> Metrics:
         found: Metrics = {}

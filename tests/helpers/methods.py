@@ -25,11 +25,11 @@ SHORT = {
 }
 
 
-def part(name: str) -> Any:
-    """The method as shipped, but for periods and sizes that suit a test."""
+def part(name: str, device: str = "cpu") -> Any:
+    """The method as shipped, but for periods and sizes that suit a test, for a learner on `device`."""
     node = yaml.safe_load((CONF / "recycler" / f"{name}.yaml").read_text())
     node |= {key: value for key, value in SHORT.items() if node.get(key) is not None}
-    return build(node, f"recyclers.{name}", name=name, generator=torch.Generator().manual_seed(0))
+    return build(node, f"recyclers.{name}", name=name, generator=torch.Generator(device).manual_seed(0))
 
 
 def regulariser(name: str, learner: Learner, **changes: object) -> Any:

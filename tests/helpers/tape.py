@@ -34,7 +34,7 @@ class Tape(Graph):
     Unlike one it does the work while it records, so the state is put back after that.
     """
 
-    def __init__(self, agent: Any) -> None:
+    def __init__(self, agent: Any, device: torch.device) -> None:
         self.agent = agent
         self.calls: list[Call] = []
 

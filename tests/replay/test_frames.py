@@ -9,15 +9,17 @@ import pytest
 import torch
 
 from redo_lab.config import ConfigError
+from redo_lab.plan import plan
 from redo_lab.replay import frames as replay_frames
 from redo_lab.replay import memory
 from redo_lab.replay.export import write as export
 from redo_lab.replay.frames import ROOM_BYTES, DeviceFrames, Placement
-from redo_lab.replay.memory import check_memory
+from redo_lab.replay.memory import bytes_needed, check_memory, host_bytes_needed
 from redo_lab.replay.recorded import load as load_recorded
 from redo_lab.replay.ring import Replay, frame_bytes
 from redo_lab.replay.segments import OverwrittenError, capture, load, needed, write
 from redo_lab.types import EnvSpec
+from tests.helpers.composing import composed
 from tests.helpers.replays import ATARI, CPU, Player, make, pixels, vectors
 
 GPU = torch.device("cuda")
@@ -120,14 +122,14 @@ def test_frames_go_where_they_are_told_and_auto_takes_the_gpu_if_they_fit(monkey
     assert Placement.auto.of(CPU, 1).type == "cpu"
     assert [Placement.auto.of(GPU, size).type for size in (1000, 1001)] == ["cuda", "cpu"]
     with pytest.raises(ConfigError, match=r"replay\.device=cuda needs device=cuda, and device is cpu"):
-        Replay(Replay.Config(100, 1, 0.99, Placement.cuda), spec=ATARI, device=CPU)
+        Replay(Replay.Config(100, 1, 0.99, device=Placement.cuda), spec=ATARI, device=CPU)
 
 
 def test_frames_that_exceed_the_gpus_memory_are_refused_with_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (replay_frames, memory):
         monkeypatch.setattr(module, "free_bytes", lambda device: 6 * 2**30)
     monkeypatch.setattr(memory, "available_bytes", lambda: 2**30)
-    config = Replay.Config(1_000_000, 1, 0.99, Placement.cuda)
+    config = Replay.Config(1_000_000, 1, 0.99, device=Placement.cuda)
     fits = 4 * 2**30 // (84 * 84)
     with pytest.raises(ConfigError) as refusal:
         check_memory(config, ATARI, GPU)
@@ -135,7 +137,17 @@ def test_frames_that_exceed_the_gpus_memory_are_refused_with_what_would_fit(monk
         "a replay of 1000000 observations needs 6.6 GiB of the GPU's memory, 4.0 GiB is free beside 2 GiB for the "
         f"rest: set replay.device=cpu, or replay.capacity={fits} or less"
     )
-    check_memory(Replay.Config(fits, 1, 0.99, Placement.cuda), ATARI, GPU)
+    check_memory(Replay.Config(fits, 1, 0.99, device=Placement.cuda), ATARI, GPU)
     with pytest.raises(ConfigError, match=r"1\.0 GiB of memory is available"):
-        check_memory(Replay.Config(1_000_000, 1, 0.99, Placement.auto), ATARI, GPU)
+        check_memory(Replay.Config(1_000_000, 1, 0.99, device=Placement.auto), ATARI, GPU)
     assert frame_bytes(config, ATARI) == 84 * 84 * 1_000_000
+    assert host_bytes_needed(config, ATARI) == bytes_needed(config, ATARI) - 84 * 84 * 1_000_000 == 14 * 1_000_000
+
+
+def test_a_run_with_its_frames_on_the_gpu_takes_little_of_the_host_and_as_much_of_the_disk() -> None:
+    plans = [
+        plan(*composed("env=atari/pong", "device=cuda", f"replay.device={place}"), here=False).study
+        for place in ("cpu", "auto", "cuda")
+    ]
+    assert [round(study.memory_bytes() / 2**30, 1) for study in plans] == [6.6, 6.6, 0.0]
+    assert len({study.saved_bytes() for study in plans}) == 1

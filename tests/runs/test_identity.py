@@ -34,6 +34,7 @@ def test_what_changes_no_result_changes_no_identity(word: str) -> None:
         "seed=1",
         "agent.learning_rate=1",
         "agent.precision=bf16",
+        "agent.act_ahead=true",
         "recycler=redo",
     ],
 )
@@ -41,9 +42,9 @@ def test_what_changes_results_changes_the_identity(word: str) -> None:
     assert digest(composed(*WORDS, word)[0]) != digest(composed(*WORDS)[0])
 
 
-def test_the_choice_of_a_precision_leaves_earlier_runs_as_they_were() -> None:
+def test_later_choices_leave_earlier_runs_as_they_were() -> None:
     plain = composed(*WORDS)[0]
-    agent = {key: value for key, value in plain["agent"].items() if key not in ("precision", "compile")}
+    agent = {key: value for key, value in plain["agent"].items() if key not in ("precision", "compile", "act_ahead")}
     assert digest({**plain, "agent": agent}) == digest(plain)
     assert digest({**plain, "agent": {**agent, "n_step": None}}) != digest({**plain, "agent": agent})
 
