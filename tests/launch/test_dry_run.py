@@ -217,7 +217,7 @@ def test_hours_measured_on_a_gpu_are_gpu_hours(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_sweep_file_is_described_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep.main(["demo_grid", *COMMON, f"root={tmp_path}", "dry_run=true"]) == 0
-    assert capsys.readouterr().out.startswith("4 runs: 4 new\n")
+    assert capsys.readouterr().out.startswith("10 runs: 10 new\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -201,7 +201,7 @@ def test_a_sweep_leaves_finished_runs_and_asked_again_does_nothing(tmp_path: Pat
 
 def test_a_sweep_file_is_run_and_the_command_line_wins(tmp_path: Path, started: Started) -> None:
     assert sweep.main(["demo_grid", "env=minatar/breakout", "scale=smoke", "logger=none", f"root={tmp_path}"]) == 0
-    assert [job.name for job in started.jobs] == ["none s0", "none s1", "redo s0", "redo s1"]
+    assert [job.name for job in started.jobs] == [f"{name} s{n}" for name in ("none", "redo") for n in range(5)]
     assert {path.parent.name for path in runs_below(tmp_path)} == {"demo_grid"}
 
 
