@@ -17,10 +17,11 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[dev,slurm,dashboards,tensorboard,optuna]'
 	touch $(STAMP)
 
-demo: $(STAMP) ## DQN and DQN+ReDo on two Atari games, minutes; ends with a table, figures and a report in demo/
+demo: $(STAMP) ## DQN with and without ReDo on an Atari game, 5 seeds, minutes; ends with a table, figures and a report in demo/
 	$(BIN)/redo-lab sweep demo_grid root=demo experiment=runs
 	$(BIN)/redo-lab aggregate demo/runs --output demo
 	$(BIN)/redo-lab report demo/runs --output demo/report.html
+	@echo 'dormant neurons with and without ReDo: demo/dormancy.png; returns: demo/curves.png; all of it: demo/report.html'
 
 test: $(STAMP) ## every test but the slow ones
 	$(BIN)/pytest -n auto -m "not slow and not browser and not wheel"

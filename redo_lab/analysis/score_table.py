@@ -75,7 +75,7 @@ class ScoreTable:
             sentences.append(f"the raw {word} of {len(self.games)} games is averaged; games with large values dominate")
         if self.scale in ("demo", "smoke"):
             sentences.append(
-                f"at scale '{self.scale}' the runs are far too short: no conclusion about the methods holds"
+                f"at scale '{self.scale}' the runs are far too short: no conclusion about their scores holds"
             )
         if self.runs["code"].str.contains(UNCOMMITTED, literal=True).any():
             sentences.append("the code had uncommitted changes")

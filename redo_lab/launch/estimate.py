@@ -97,8 +97,8 @@ def _estimate(run: Rest) -> float | None:
 
 
 def hours_text(hours: float) -> str:
-    """Two digits at least: 0.25 h, 3.4 h, 5,300 h; minutes or seconds where it is less than a tenth."""
-    if hours < 0.1:
+    """Two digits at least: 3.4 h, 5,300 h; minutes or seconds where it is less."""
+    if round(60 * hours) < 60:
         return f"{60 * hours:.2g} min" if hours >= 1 / 60 else f"{max(1, round(3600 * hours))} s"
     return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.2g} h"
 

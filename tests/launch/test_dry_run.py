@@ -10,6 +10,7 @@ import pytest
 
 from redo_lab.commands import sweep, train
 from redo_lab.launch import local, rates, site
+from redo_lab.launch.estimate import hours_text
 from redo_lab.replay import memory
 from redo_lab.runs import status
 from redo_lab.runs.status import State
@@ -75,7 +76,7 @@ def test_every_launcher_says_how_many_runs_how_long_and_how_many_hours(
     steps, updates = 4 * total, 4 * (total - warmup)
     assert f"length: {steps:,} agent steps, {updates:,} gradient steps; a run on average {total:,} agent" in text
     hours = (3 * total - 240) / 0.1 / 3600
-    assert f"time: about {hours:.2g} h for what is left, {hours / 3:.2g} h a run" in text
+    assert f"time: about {hours_text(hours)} for what is left, {hours_text(hours / 3)} a run" in text
     assert "by the median rate of 3 runs like these (cpu)" in text
 
 
@@ -127,7 +128,9 @@ def test_a_single_run_is_described_too(tmp_path: Path, capsys: pytest.CaptureFix
     text = described(capsys, tmp_path)
     left = planned(*COMMON).study.total - 300
     assert text.startswith("1 run: 1 to continue\nlength: ")
-    assert f"time: about {left / 0.1 / 3600:.2g} h for what is left, by the median rate of a run like these" in text
+    assert (
+        f"time: about {hours_text(left / 0.1 / 3600)} for what is left, by the median rate of a run like these" in text
+    )
 
 
 def test_forced_runs_count_from_their_beginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,7 +138,7 @@ def test_forced_runs_count_from_their_beginning(tmp_path: Path, capsys: pytest.C
     total = planned(*COMMON).study.total
     text = described(capsys, tmp_path, "force=true")
     assert "1 run: 1 new\n" in text
-    assert f"time: about {total / 0.1 / 3600:.2g} h for what is left" in text
+    assert f"time: about {hours_text(total / 0.1 / 3600)} for what is left" in text
 
 
 def test_a_study_that_counts_epochs_says_epochs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +220,7 @@ def test_hours_measured_on_a_gpu_are_gpu_hours(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_sweep_file_is_described_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep.main(["demo_grid", *COMMON, f"root={tmp_path}", "dry_run=true"]) == 0
-    assert capsys.readouterr().out.startswith("4 runs: 4 new\n")
+    assert capsys.readouterr().out.startswith("10 runs: 10 new\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -79,7 +79,15 @@ def test_a_run_that_none_was_measured_for_takes_what_the_rates_of_its_kind_say(
 
 @pytest.mark.parametrize(
     ("hours", "text"),
-    [(0.0001, "1 s"), (0.01, "36 s"), (0.05, "3 min"), (0.25, "0.25 h"), (3.44, "3.4 h"), (5321.4, "5,321 h")],
+    [
+        (0.0001, "1 s"),
+        (0.01, "36 s"),
+        (0.05, "3 min"),
+        (0.25, "15 min"),
+        (0.999, "1 h"),
+        (3.44, "3.4 h"),
+        (5321.4, "5,321 h"),
+    ],
 )
 def test_hours_are_read_at_a_glance(hours: float, text: str) -> None:
     assert hours_text(hours) == text

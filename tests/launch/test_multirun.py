@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from redo_lab.commands import sweep, train
 from redo_lab.launch import local
 from redo_lab.launch.board import Board, Ended, Job
+from redo_lab.launch.estimate import hours_text
 from redo_lab.replay import memory
 from redo_lab.runs import status
 from redo_lab.runs.lease import acquire
@@ -113,9 +114,10 @@ def test_a_sweep_says_first_how_many_runs_are_due_and_how_long_they_take(
     wide = ["network.width=1.5", "hydra.launcher.runs_at_once=2"]
     assert ask(tmp_path, "seed=0,1,2,3,4", "recycler=none,redo", *wide) == 0
     hours = 3 * planned(*COMMON[1:]).study.total / 0.1 / 3600
+    whole, side_by_side = hours_text(hours), hours_text(hours / 2)
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"8 runs to do: about {hours:.2g} h in all, 2 at once, {hours / 2:.2g} h or more, by the median rate of 2 runs "
-        "like these (cpu); 5 of them left out, like none that was measured"
+        f"8 runs to do: about {whole} in all, 2 at once, {side_by_side} or more, by the median rate "
+        "of 2 runs like these (cpu); 5 of them left out, like none that was measured"
     )
     assert ask(tmp_path, "seed=0,1", "network.width=1.5") == 0
     assert capsys.readouterr().err == ""
@@ -201,7 +203,7 @@ def test_a_sweep_leaves_finished_runs_and_asked_again_does_nothing(tmp_path: Pat
 
 def test_a_sweep_file_is_run_and_the_command_line_wins(tmp_path: Path, started: Started) -> None:
     assert sweep.main(["demo_grid", "env=minatar/breakout", "scale=smoke", "logger=none", f"root={tmp_path}"]) == 0
-    assert [job.name for job in started.jobs] == ["none s0", "none s1", "redo s0", "redo s1"]
+    assert [job.name for job in started.jobs] == [f"{name} s{n}" for name in ("none", "redo") for n in range(5)]
     assert {path.parent.name for path in runs_below(tmp_path)} == {"demo_grid"}
 
 

@@ -18,7 +18,7 @@ from scripts.stand_ins import stand_ins
 from tests.helpers.composing import composed, planned
 
 COUNTS = {
-    "demo_grid": 8,
+    "demo_grid": 10,
     "fig4": 2 * 2 * 5,
     "fig4_recorded": 2,
     "fig1": 4 * 17 * 5,
