@@ -70,7 +70,7 @@ def _applies(word: str, job: list[str]) -> bool:
     if key is None:
         return True
     chosen = [other.partition("=")[2] for other in job if other.startswith(f"{key[1]}=")]
-    return any(key[2] in re.split(r"[\[\],]", names) for names in chosen)
+    return not chosen or any(key[2] in re.split(r"[\[\],]", names) for names in chosen)
 
 
 def test_the_commands_of_the_docs_are_read() -> None:
