@@ -31,15 +31,16 @@ machine.
 """
 ABOUT_HOURS = """\
 **CPU-hours** are an estimate for one core. `python -m scripts.paper_rates` measured how long a step of the
-environment and an update of each kind of run take, in CPU time of the process with one thread. The estimate is these
-times multiplied by their number. It is for training alone, without evaluation, probes and interventions. The machine
-was busy with other work. A – means that there was nothing to measure: the data or the agents that such runs learn
-from were not there.
+environment and an update of each kind of run take, in CPU time of the process with one thread. The estimate is
+these times multiplied by their number. It is for training alone, without evaluation, probes and interventions.
+The machine was busy with other work. A – means that there was nothing to measure: the data or the agents that
+such runs learn from were not there.
 
-**GPU-hours** are an assumption and not measured, because there was no GPU. They are for one run after another, if a
-gradient step takes {gpu_ms:g} ms and a step of the environment takes as long as here. {gpu_ms:g} ms is about what
-eager PyTorch needs to launch a hundred and fifty kernels. If several runs share a GPU, divide by their number. Once
-some runs below `runs/` have run on a GPU, `redo-lab sweep ID hydra/launcher=slurm dry_run=true` gives measured hours."""
+**GPU-hours** are an assumption and not measured, because there was no GPU. They are for one run after another, if
+a gradient step takes {gpu_ms:g} ms and a step of the environment takes as long as here. {gpu_ms:g} ms is about
+what eager PyTorch needs to launch a hundred and fifty kernels. If several runs share a GPU, divide by their
+number. Once some runs below `runs/` have run on a GPU, `redo-lab sweep ID hydra/launcher=slurm dry_run=true`
+gives measured hours."""
 GPU_SECONDS_PER_UPDATE = 0.003
 """An assumption."""
 COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "GPU-hours", "shares", "state")

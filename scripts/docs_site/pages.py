@@ -18,6 +18,8 @@ draw of them. Both are shown here as they are in the repository. [A sweep](../sw
 each of them takes.
 """
 
+CELLS = "An editor that knows `# %%` cells (VS Code, PyCharm, Spyder, Jupyter with jupytext) runs it cell by cell."
+
 
 def start() -> str:
     """README.md as the first page."""
@@ -49,19 +51,18 @@ def example(name: str) -> Callable[[], str]:
 
 
 def script(source: str, path: str) -> str:
-    """`source`, a script of cells that begin with `# %%`, as Markdown: the comments that open a cell are its text."""
+    """`source`, a script of `# %%` cells, as Markdown: those marked [markdown] are its text, the others its code."""
     docstring, _, rest = source.removeprefix('"""').partition('"""')
     title, _, text = docstring.partition("\n")
-    blocks = [f"# {title.rstrip('.')}\n", text.strip(), f"The whole script: `{path}`. Run it with `python {path}`.\n"]
+    blocks = [f"# {title.rstrip('.')}", text.strip(), f"The script is `{path}`; run it with `python {path}`. {CELLS}"]
     for cell in re.split(r"^# %%", rest, flags=re.MULTILINE)[1:]:
-        lines = cell.strip("\n").splitlines()
-        opening = 1
-        while opening < len(lines) and lines[opening].startswith("# "):
-            opening += 1
-        heading, *words = [line.removeprefix("# ").strip() for line in lines[:opening]]
-        code = "\n".join(lines[opening:]).strip("\n")
-        blocks += [f"## {heading}\n", "\n".join(words), f"\n```python\n{code}\n```\n"]
-    return "\n".join(blocks)
+        kind, _, body = cell.partition("\n")
+        lines = body.strip("\n")
+        if kind.strip() == "[markdown]":
+            blocks.append(re.sub(r"^# ?", "", lines, flags=re.MULTILINE))
+        else:
+            blocks.append(f"```python\n{lines}\n```")
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _file(path: str, text: str) -> str:

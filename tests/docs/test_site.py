@@ -71,12 +71,12 @@ def test_every_intervention_and_every_probe_is_explained() -> None:
 
 
 def test_a_script_becomes_text_and_code() -> None:
-    page = pages.script(
-        '"""Title.\n\nMore words."""\n\n# %% First\n# Said of it.\nx = 1\n\n# %% Second\ny = 2\n', "e.py"
-    )
-    assert page.startswith("# Title\n\nMore words.")
-    assert "## First\n\nSaid of it.\n\n```python\nx = 1\n```" in page
-    assert "## Second\n\n\n\n```python\ny = 2\n```" in page
+    text = "# %% [markdown]\n# ## First\n# Said of it.\n\n"
+    code = "# %%\nx = 1\n# why\n\n# %%\ny = 2\n"
+    source = f'"""Title.\n\nMore words."""\n\n{text}{code}'
+    page = pages.script(source, "examples/e.py")
+    assert page.startswith("# Title\n\nMore words.\n\nThe script is `examples/e.py`")
+    assert "## First\nSaid of it.\n\n```python\nx = 1\n# why\n```\n\n```python\ny = 2\n```\n" in page
 
 
 def test_links_out_of_docs_lead_to_the_pages_that_show_what_they_name() -> None:
