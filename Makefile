@@ -63,7 +63,7 @@ results-draw: $(STAMP) ## the figures, CSVs and about.json of docs/results/ from
 
 docs: $(STAMP) ## the documentation site in site/, its links checked; open site/index.html
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
 	$(BIN)/python -m tests.golden.renew

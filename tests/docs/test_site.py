@@ -42,7 +42,7 @@ def test_the_site_asks_no_other_server() -> None:
     site = yaml.safe_load(SITE)
     assert site["theme"]["font"] is False
     assert site["strict"] is True
-    assert "http" not in SITE
+    assert "://" not in SITE
 
 
 def test_the_page_of_config_keys_has_every_option_with_its_values_types_and_comments() -> None:
