@@ -44,7 +44,8 @@ def commands() -> list[Command]:
 def _of_page(page: Path) -> Iterator[Command]:
     text = page.read_text()
     for language, block in FENCE.findall(text):
-        lines = [line.strip().removeprefix("$ ") for line in block.splitlines()] if not language else []
+        whole = re.sub(r"\\\n\s*", "", block)
+        lines = [line.strip().removeprefix("$ ") for line in whole.splitlines()] if not language else []
         for line, following in zip(lines, [*lines, ""][1:], strict=False):
             if line.startswith("redo-lab ") and not MESSAGE.match(line):
                 refused = MESSAGE.match(following) is not None

@@ -59,7 +59,7 @@ def jobs(verb: str, words: list[str]) -> set[tuple[str, ...]]:
         name, *words = words
         described = SweepFile.read(ROOT / "sweeps" / f"{name}.yaml")
     left_out = ("-", "hydra", "dry_run=")
-    own = [word for word in words if not word.startswith(left_out) and word != "job"]
+    own = [word for word in words if not word.startswith(left_out) and word != "job" and "interval(" not in word]
     listed = described.jobs(own, values)
     return {tuple(word for word in job if _applies(word, job)) for job in (listed[0], listed[-1])}
 

@@ -48,7 +48,7 @@ def summary(aggregates: Summary, resampling: Resampling) -> str:
     how = "by the same seeds" if resampling.paired else "independently"
     note = f"Scores: {score_table.label}; of a run: the mean of the last 10 % of its evaluations. "
     note += f"In brackets: {resampling.described}; differences are resampled {how}. "
-    note += "If the interval of a difference contains 0, these runs show no difference."
+    note += "A difference whose bracket holds 0 is not shown to be one."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
@@ -120,8 +120,7 @@ def costs(score_table: ScoreTable, per_run: pl.DataFrame) -> str:
         ]
         for row in per_method(score_table.runs, per_run).iter_rows(named=True)
     ]
-    note = "Hours are wall-clock time, summed over runs. GPU-hours are the hours of runs on a GPU; "
-    note += "if several runs share a GPU, each of them counts its full time."
+    note = "Hours are wall clock, summed over runs; GPU-hours those of runs on a GPU, one that is shared counted whole."
     return f"{table(heads, rows)}\n<p class='soft'>{note}</p>"
 
 
