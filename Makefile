@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper test-gpu bench-gpu paper-table results results-draw check cover format golden lock bench bench-checkpoint bench-analysis profile coverage learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper test-gpu bench-gpu paper-table results results-draw docs check cover format golden lock bench bench-checkpoint bench-analysis profile coverage learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ results: $(STAMP) ## go on with docs/results/plan.yaml below ROOT=results, PROCE
 results-draw: $(STAMP) ## the figures, CSVs and about.json of docs/results/ from the runs below ROOT=results
 	$(BIN)/python -m scripts.results --draw --root $(ROOT)
 
+docs: $(STAMP) ## the documentation site in site/, its links checked; open site/index.html
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 golden: $(STAMP) ## record the golden loss sequences again, after a change meant to alter them
 	$(BIN)/python -m tests.golden.renew
 
@@ -86,8 +90,8 @@ format: $(STAMP) ## format and mend what ruff can mend
 lock: ## renew requirements.lock from the newest versions that setup.cfg admits
 	rm -rf .lock-venv
 	$(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/pip install --quiet torch==2.13.0 '.[dev,slurm,dashboards,tensorboard,optuna,bench]'
-	{ echo '# Exact versions of everything, tests and benchmarks included (Python 3.11, Linux, CPU). Renew: make lock'; \
+	.lock-venv/bin/pip install --quiet torch==2.13.0 '.[dev,slurm,dashboards,tensorboard,optuna,docs,bench]'
+	{ echo '# Exact versions of everything, tests, documentation and benchmarks included (Python 3.11, Linux, CPU). Renew: make lock'; \
 	  .lock-venv/bin/pip freeze --all | grep -v '^redo\|^pip=' | sed 's/+cpu//'; } > requirements.lock
 	rm -rf .lock-venv
 
@@ -115,4 +119,4 @@ learn: $(STAMP) ## does it learn? against Stable-Baselines3 at the same settings
 	$(BIN)/python scripts/learn.py
 
 clean: ## remove the environment and everything that make made
-	rm -rf .venv demo
+	rm -rf .venv demo site

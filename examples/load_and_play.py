@@ -1,6 +1,14 @@
-"""Take a trained agent out of its run: how dormant its layers are on what it sees, and what it scores."""
+"""Load an agent and let it play.
 
-# %% A run to take it from; any directory of a run with a checkpoint does, finished or not.
+This script takes a trained agent out of its run directory, measures how many neurons of each layer are dormant on what
+the agent sees, and lets it play.
+"""
+
+# %% [markdown]
+# ## A run to take the agent from
+# Here a short one is trained. Any run directory with a checkpoint will do, finished or not.
+
+# %%
 import numpy as np
 import torch
 
@@ -12,11 +20,19 @@ WORDS = ["env=minatar/breakout", "recycler=redo", "scale=smoke", "logger=none", 
 assert main(["train", *WORDS]) == 0
 (directory,) = find_runs(["runs/play"])
 
-# %% From the newest checkpoint.
+# %% [markdown]
+# ## Load the agent
+# `load_agent` takes the newest whole checkpoint. `checkpoint=NUMBER` takes another, `device="cuda"` another device.
+
+# %%
 trained = load_agent(directory)
 print(f"trained for {trained.env_steps} agent steps, {trained.updates} updates")
 
-# %% Observations as its replay has them: what it sees while it plays.
+# %% [markdown]
+# ## Collect observations
+# `environment` is the one in which the run is evaluated. `greedy` gives the action without exploration.
+
+# %%
 env = trained.environment(seed=1)
 observations = [env.reset()]
 while len(observations) < 256:
@@ -24,10 +40,19 @@ while len(observations) < 256:
     observations.append(env.reset() if step.terminated or step.truncated else step.obs)
 batch = torch.from_numpy(np.stack(observations))
 
-# %% The % of neurons of each layer with a score ≤ 0.1 on them (Eq. 1 and Definition 3.1 of the paper).
+# %% [markdown]
+# ## How many neurons are dormant?
+# A neuron is dormant if its score on these observations is at most the threshold τ (Eq. 1 and Definition 3.1 of the
+# paper). `networks()` gives one network for DQN and three for SAC.
+
+# %%
 for network in trained.agent.networks():
     for layer, percent in dormancy(network.online, batch, threshold=0.1, layers=network.hidden).items():
         print(f"{layer:>8}: {percent:.1f} % dormant")
 
-# %% Games as in an evaluation of the run.
+# %% [markdown]
+# ## Play
+# The games are played as in an evaluation of the run. `redo-lab play RUN` makes a video of them.
+
+# %%
 print("returns:", trained.play(episodes=3, seed=1))

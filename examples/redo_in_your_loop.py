@@ -1,6 +1,14 @@
-"""ReDo in a training loop of your own: a plain nn.Sequential, plain PyTorch, three lines more."""
+"""ReDo in your own training loop.
 
-# %% A network that has to follow a target which changes every 500 steps.
+This script needs no agent and no run: a plain `nn.Sequential`, a plain PyTorch loop, and two lines more.
+"""
+
+# %% [markdown]
+# ## A network and its optimizer
+# `dormancy` and `recycle` understand chains of Linear, Conv2d and activations. For other networks you declare the
+# hidden layers yourself and pass `layers=`.
+
+# %%
 import torch
 from torch import nn
 
@@ -9,6 +17,12 @@ from redo_lab import dormancy, recycle
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
 optimizer = torch.optim.Adam(model.parameters(), 0.01)
+
+# %% [markdown]
+# ## The loop
+# The target changes every 500 steps, so the network has to learn something new again and again. Every 200 steps we
+# measure how many neurons are dormant on the batch, and recycle them: they get fresh incoming weights and outgoing
+# weights of 0, and Adam forgets what it knew of them.
 
 # %%
 for step in range(2000):

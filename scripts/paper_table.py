@@ -21,22 +21,26 @@ RESULTS = ROOT / "docs" / "results"
 NO_PICTURE = "not yet"
 HEAD = """# Every figure and table of the paper
 
-`make paper-table` writes this page from `sweeps/`, `figures/` and `docs/results/`; a test keeps it true. An id is
-launched by its sweep and drawn by its figure, which takes the runs below `runs/`; `scale=laptop` and `scale=smoke` make
-a sweep smaller, `dry_run=true` says what it would take here. Runs that several ids share are trained once, whichever
-sweep comes first. The numbers are those of `scale=paper`.
+Each row is a figure or a table of the paper. Its sweep starts the runs, and its figure draws them from the runs below
+`runs/`. Several ids share runs; these are trained once, by whichever sweep comes first. The numbers are those of
+`scale=paper`. `scale=laptop` and `scale=smoke` make a sweep smaller, and `dry_run=true` says what it would take on this
+machine.
+
+`make paper-table` writes this page from `sweeps/`, `figures/` and `docs/results/`, and a test keeps it true.
 
 """
 ABOUT_HOURS = """\
-**CPU-hours** are an estimate, of one core: what a step and an update of each kind of run took (CPU time of the process,
-one thread, training alone, without evaluation, probes and interventions) times their number. Measured by `python -m
-scripts.paper_rates`, on a machine that was busy with other work; –: the data or the agents that such runs learn from
-were not there to measure one.
+**CPU-hours** are an estimate for one core. `python -m scripts.paper_rates` measured how long a step of the
+environment and an update of each kind of run take, in CPU time of the process with one thread. The estimate is
+these times multiplied by their number. It is for training alone, without evaluation, probes and interventions.
+The machine was busy with other work. A – means that there was nothing to measure: the data or the agents that
+such runs learn from were not there.
 
-**GPU-hours** are not measured, as there was no GPU: they are what one run after another would take if a gradient step
-took {gpu_ms:g} ms, about what a hundred and fifty kernels take to launch from eager PyTorch, and a step of the
-environment what it takes here. Divide by the runs that share a GPU. With runs below `runs/` that have gone on one,
-`redo-lab sweep ID hydra/launcher=slurm dry_run=true` gives measured ones."""
+**GPU-hours** are an assumption and not measured, because there was no GPU. They are for one run after another, if
+a gradient step takes {gpu_ms:g} ms and a step of the environment takes as long as here. {gpu_ms:g} ms is about
+what eager PyTorch needs to launch a hundred and fifty kernels. If several runs share a GPU, divide by their
+number. Once some runs below `runs/` have run on a GPU, `redo-lab sweep ID hydra/launcher=slurm dry_run=true`
+gives measured hours."""
 GPU_SECONDS_PER_UPDATE = 0.003
 """An assumption."""
 COLUMNS = ("id", "what", "commands", "runs", "gradient steps", "CPU-hours", "GPU-hours", "shares", "state")

@@ -1,9 +1,9 @@
-"""Stratified bootstrap resamples of score matrices, counted, not drawn: rliable's (Agarwal et al., 2021), but faster.
+"""Stratified bootstrap resamples of score matrices: rliable's statistics (Agarwal et al., 2021), computed faster.
 
 A resample draws runs of each game with replacement: as many as there are (rliable), or one fewer, which doesn't
-understate the variance (Rao and Wu, 1988). All that the aggregates need of it is how often each run was drawn. With the
-runs of all games sorted by score, the interquartile mean of a resample is a sum over cumulated counts, so nothing is
-sorted again: resamples lie side by side in memory and every step runs over all of them.
+understate the variance (Rao and Wu, 1988). We store how often each run was drawn and never copy the drawn scores. The
+runs of all games are sorted by score once. The interquartile mean of a resample is then a sum over cumulated counts, so
+no resample is sorted again: resamples lie side by side in memory and every step runs over all of them.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def parser(verb: str, description: str, *, named: bool = False) -> argparse.Argu
             "paths", nargs="*", default=[ROOT], type=Path, metavar="RUNS", help=f"{HELP} (default: runs)"
         )
     command_line.add_argument(
-        "--filter", nargs="+", default=[], metavar="TEXT", help="only runs whose id holds all of these"
+        "--filter", nargs="+", default=[], metavar="TEXT", help="only runs whose id contains each of these words"
     )
     return command_line
 

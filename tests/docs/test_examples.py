@@ -20,33 +20,13 @@ from redo_lab.config import build, parse, target_of
 from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.neurons.hooks import Hooks
 from redo_lab.neurons.layers import HiddenLayer
-from redo_lab.paths import USER_CONF
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.types import Counters
 from tests.attempt.test_resume import COMMON, PROBES, Died, dying_at, final_state, same, train
+from tests.docs.pages import PAGES, ROOT, example, section
 from tests.helpers.agents import batches, tiny
 from tests.helpers.networks import q_network
 from tests.helpers.studies import make_run
-
-ROOT = Path(__file__).parent.parent
-EXTENDING = (ROOT / "docs" / "extending.md").read_text()
-PRELUDE = """
-from __future__ import annotations
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-import numpy as np, torch
-from numpy.typing import NDArray
-from torch import Tensor
-from redo_lab.config import require
-from redo_lab.neurons.layers import HiddenLayer
-from redo_lab.neurons.surgery import Surgery, reader_columns, recycle
-from redo_lab.neurons.layers import Network
-from redo_lab.experience import Env
-from redo_lab.protocols import Learner, Recycler, Regulariser
-from redo_lab.types import Action, Counters, Discrete, EnvSpec, Metrics, Sampler, Step, Transition
-"""
-
 
 FIGURE_PRELUDE = """
 from __future__ import annotations
@@ -55,40 +35,6 @@ import matplotlib as mpl, polars as pl
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas
 from redo_lab.analysis.looks import STYLE, looks
 """
-
-
-def example_text(heading: str) -> str:
-    return EXTENDING.split(f"## {heading}\n")[1].split("\n## ")[0]
-
-
-def example(heading: str, language: str) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", example_text(heading), re.DOTALL)[0]
-
-
-@pytest.fixture
-def _modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, heading in (
-        ("redo_lab.recyclers.weakest", "A recycling method"),
-        ("redo_lab.regularisers.parseval", "A regulariser"),
-        ("redo_lab.envs.chain", "An environment"),
-    ):
-        module = types.ModuleType(name)
-        monkeypatch.setitem(sys.modules, name, module)
-        exec(PRELUDE + example(heading, "python"), module.__dict__)
-
-
-@pytest.fixture
-def _conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The YAML of the docs' parts is found, as a user's own."""
-    for heading, option in (
-        ("A recycling method", "recycler/weakest"),
-        ("A regulariser", "regulariser/parseval"),
-        ("An environment", "env/chain"),
-    ):
-        path = tmp_path / "conf" / f"{option}.yaml"
-        path.parent.mkdir(parents=True)
-        path.write_text(example(heading, "yaml"))
-    monkeypatch.setenv(USER_CONF, str(tmp_path / "conf"))
 
 
 @pytest.mark.usefixtures("_modules", "_conf")
@@ -125,10 +71,10 @@ def test_the_parts_of_the_docs_train_together_are_killed_resume_and_end_as_if_no
 
 
 def test_every_script_and_class_that_the_docs_name_in_examples_exists() -> None:
-    scripts = re.findall(r"`(\w+\.py)`", example_text("As a library"))
+    scripts = re.findall(r"`(\w+\.py)`", section("Scripts to begin with"))
     assert scripts
     assert all((ROOT / "examples" / name).is_file() for name in scripts)
-    study = example_text("A study")
+    study = section("A study")
     folder = ROOT / "examples" / "own_package"
     code = "".join(path.read_text() for path in (folder / "own_package").glob("*.py"))
     classes = re.findall(r"^- `(\w+\(\w+\))`", study, re.MULTILINE)
@@ -229,7 +175,7 @@ def test_the_environment_of_the_docs_goes_on_from_its_state() -> None:
 
 
 def test_every_file_and_folder_that_the_docs_link_to_exists() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
