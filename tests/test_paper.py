@@ -150,7 +150,7 @@ def probes(batch: int) -> dict[str, Any]:
 
 def replay(n_step: int) -> dict[str, Any]:
     cls = "redo_lab.replay.ring.Replay"
-    return {"_target_": cls, "capacity": 1_000_000, "n_step": n_step, "discount": 0.99}
+    return {"_target_": cls, "capacity": 1_000_000, "n_step": n_step, "discount": 0.99, "device": "cpu"}
 
 
 DQN_025 = {

@@ -36,7 +36,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(name: str, *words: str) -> pl.DataFrame:
-    assert main(["figure", name, "runs", "--repetitions", "100", "--format", "svg", *words]) == 0
+    assert main(["figure", name, "runs", "-o", ".", "--repetitions", "100", "--format", "svg", *words]) == 0
     return pl.read_csv(f"{name}.csv")
 
 
@@ -110,7 +110,7 @@ def test_titles_stand_above_figures_and_on_axes(runs: Path) -> None:
 
 def test_a_report_and_its_curves_have_the_names(runs: Path) -> None:
     words = ["--where", "replay_ratio=1", "--names", "none=DQN <3", "jamesbond=Bond", "--repetitions", "20"]
-    assert main(["report", "runs", *words]) == 0
+    assert main(["report", "runs", "-o", "report.html", *words]) == 0
     page = Path("report.html").read_text()
     data = page[page.index('{"methods":') :]
     assert data.startswith('{"methods":["DQN \\u003c3","redo"],"games":["Bond","Pong"],')

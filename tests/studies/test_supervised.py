@@ -264,7 +264,7 @@ def test_figure_3_is_drawn_against_epochs_a_curve_for_each_kind_of_targets(tmp_p
     score_table = collect(table, recipe.by)
     drawing = recipe.kind.draw(Source(score_table, table, Resampling(20, 0)))
     (axes,) = drawing.figure.axes
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("epochs", "dormant (%), τ = 0", "")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("epochs", "dormant (%), τ\u00a0=\u00a00", "")
     assert {(row["method"], row["env_steps"]) for row in drawing.data.iter_rows(named=True)} == {
         *(("fixed", 1), ("fixed", 2), ("shuffled", 1), ("shuffled", 2))
     }
