@@ -6,6 +6,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
@@ -15,9 +16,10 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from redo_lab.analysis.bootstrap import Resampling
-from redo_lab.analysis.figures.base import Drawing, Source, even, fitted, of_all
+from redo_lab.analysis.figures.base import Drawing, Source, Width, add_caption, canvas, even, fitted, of_all
 from redo_lab.analysis.figures.intervals import ABOVE, END_POINTS
 from redo_lab.analysis.figures.legends import even_columns
+from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.recipes import read
 from redo_lab.analysis.score_table import collect
 from redo_lab.runs.table import load
@@ -152,3 +154,15 @@ def test_the_same_sample_of_several_panels_is_said_once(source: Source) -> None:
 def test_a_label_is_broken_to_fit_and_numbers_stay_with_their_letter() -> None:
     assert fitted("dormant (%), τ = 0.025", 1.0).splitlines() == ["dormant (%),", "τ\xa0=\xa00.025"]
     assert fitted("IQM of\nhuman-normalised score", 5.0) == "IQM of\nhuman-normalised score"
+
+
+@pytest.mark.parametrize("letters", ["00000000 ", "a word and another ", "WWWW ", "8a16fb6de3, then 4230d85ffb "])
+def test_no_line_of_a_caption_is_wider_than_the_figure(letters: str) -> None:
+    with mpl.rc_context(STYLE):
+        figure, _ = canvas(Width.column, 2.0)
+        figure.set_dpi(300)
+        add_caption(figure, letters * 40)
+        FigureCanvasAgg(figure).draw()
+    (caption,) = [text for text in figure.texts if letters.strip() in text.get_text()]
+    box = caption.get_window_extent()
+    assert 0.8 * figure.bbox.width < box.width < box.x1 <= figure.bbox.width

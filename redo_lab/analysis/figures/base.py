@@ -14,6 +14,8 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from redo_lab.analysis.bootstrap import Resampling
@@ -161,9 +163,21 @@ def canvas(width: Width, height_inches: float, rows: int = 1, columns: int = 1) 
 def add_caption(figure: Figure, text: str) -> None:
     """`text` below everything, the figure higher by its lines."""
     width, height = figure.get_size_inches()
-    lines = textwrap.wrap(text, int(width * 72 / (0.53 * CAPTION_POINTS)))
+    lines = _lines(text, width)
     figure.set_size_inches(width, height + len(lines) * 1.4 * CAPTION_POINTS / 72)
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=CAPTION_POINTS, color="#555555", linespacing=1.35)
+
+
+def _lines(text: str, inches: float) -> list[str]:
+    """`text` in lines that a caption of that width has room for, as wide as its letters are."""
+    font, room = FontProperties(size=CAPTION_POINTS), 72 * 0.97 * inches
+    letters = int(room / (0.5 * CAPTION_POINTS))
+    while letters > 8:
+        lines = textwrap.wrap(text, letters)
+        if all(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] <= room for line in lines):
+            break
+        letters -= 1
+    return textwrap.wrap(text, letters)
 
 
 def even(count: int, most: int) -> int:
