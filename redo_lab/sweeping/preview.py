@@ -121,7 +121,9 @@ def _rest(run: Wanted) -> Rest:
     plan = run.plan
     study, axes = plan.study, plan.run["axes"]
     left = study.total - run.done
-    evaluated = plan.plain.get("evaluation", {}).get("env_steps", 0) * plan.plain["training"].get("iterations", 0)
+    # How long whole games are, as those that evaluate DrQ(ε) and SAC, nobody knows before.
+    evaluation_steps = plan.plain.get("evaluation", {}).get("env_steps") or 0
+    evaluated = evaluation_steps * plan.plain["training"].get("iterations", 0)
     share = left / study.total
     kind = kind_of(plan.run["study"], axes, plan.plain)
     work = Work(kind, left + evaluated * share, study.planned_updates(plan.plain) * share)

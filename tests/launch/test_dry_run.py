@@ -111,6 +111,18 @@ def test_without_measured_runs_the_hours_are_those_of_rates_that_come_with_us(
     )
 
 
+@pytest.mark.parametrize("words", [["agent=sac", "env=mujoco/hopper"], ["agent=drq_eps", "env=atari_100k/breakout"]])
+def test_evaluations_of_whole_games_are_not_in_the_hours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert train.main([*words, "scale=smoke", "logger=none", f"root={tmp_path}", "dry_run=true"]) == 0
+    plan = planned(*words, "scale=smoke", "logger=none")
+    kind = f"online {plan.run['axes']['agent']} {plan.run['axes']['network']} {plan.run['axes']['suite']}"
+    seconds = rates.seconds_of(rates.Work(kind, plan.study.total, plan.study.planned_updates(plan.plain)))
+    assert seconds is not None
+    assert f"time: about {round(seconds)} s for what is left" in capsys.readouterr().out
+
+
 def test_a_run_that_has_made_no_update_yet_measures_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     unlike = f"network.width={UNMEASURED_WIDTH}"
     directory = begun(State.RUNNING, 5, 900.0, f"root={tmp_path}", "seed=0", unlike)
