@@ -92,8 +92,9 @@ def node_down(root: Path, whole: Path) -> str:
     submit(root, "hydra.launcher.runs_per_gpu=1")
     under_way(root, 2)
     said("scontrol", "update", "nodename=n1", "state=down", "reason=test")
+    # It is alive here and would register again; Slurm holds a job that it starts where the old one still saves.
+    said("scontrol", "update", "nodename=n1", "state=drain", "reason=test")
     attempts = finished(root, whole)
-    # It may have registered again by itself.
     subprocess.run(["scontrol", "update", "nodename=n1", "state=resume"], check=False, capture_output=True)
     require(max(attempts) >= 2, f"attempts {attempts}")
     return f"attempts {attempts}"
