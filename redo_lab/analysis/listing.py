@@ -74,11 +74,15 @@ def length_column(table: Table) -> str:
     return "progress" if name in ("", *table.runs.columns) else name
 
 
-def chosen(rows: pl.DataFrame, columns: Sequence[str], sort: str | None) -> pl.DataFrame:
-    """These columns, in the order of the column `sort`; ValueError for one that isn't there."""
+def chosen(table: Table, rows: pl.DataFrame, columns: Sequence[str], sort: str | None) -> pl.DataFrame:
+    """These columns, in the order of the column `sort`; ValueError for one that isn't there.
+
+    The length of runs, a text for people, is sorted by its number.
+    """
     for name in (*columns, *([sort] if sort else [])):
         _require(name, rows.columns, "column")
-    return (rows.sort(sort, nulls_last=True) if sort else rows).select(columns)
+    order = ["done", "planned"] if sort == length_column(table) else [sort]
+    return (rows.sort(order, nulls_last=True, maintain_order=True) if sort else rows).select(columns)
 
 
 def write(rows: pl.DataFrame, path: Path) -> None:

@@ -26,14 +26,16 @@ INTERVENTIONS = ("recycler", "regulariser", "network.norm")
 def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
     """The runs with a column `method`, sorted by it (baselines, `none`, first), one run per method, game and seed.
 
-    Runs without a game are of one task, those without a seed have seed 0.
+    Runs without a game are of one task, those without a seed have seed 0, those without an intervention `none` of it.
 
-    `by` names the axes, or settings that vary, that tell methods apart; None takes the axes that vary and, where two
-    runs are in one cell, settings that tell them apart, at last the experiment. Two runs in one cell raise ValueError.
+    `by` names the axes, or settings that vary, that tell methods apart; None takes the axes and INTERVENTIONS that vary
+    and, where two runs are in one cell, settings that tell them apart, at last the experiment. Two runs in one cell
+    raise ValueError.
     """
     runs = _with_cells(table.runs)
     axes = [name for name in table.axes if name not in NEVER_A_METHOD]
-    varying = [name for name in axes if runs[name].n_unique() > 1]
+    interventions = [name for name in INTERVENTIONS if name in table.settings]
+    varying = [name for name in (*axes, *interventions) if runs[name].n_unique() > 1]
     for name in by or ():
         if name not in axes and name not in table.settings:
             options = [*axes, *table.settings]
@@ -43,7 +45,8 @@ def add_method(table: Table, by: Sequence[str] | None) -> pl.DataFrame:
     if INTERVENTIONS[0] in keys and INTERVENTIONS[1] in varying and INTERVENTIONS[1] not in keys:
         keys.insert(keys.index(INTERVENTIONS[0]) + 1, INTERVENTIONS[1])
     apart = [name for name in LAST_RESORTS if name in table.axes]
-    rest = [name for name in (*varying, *apart, *table.settings, EXPERIMENT) if name not in keys]
+    candidates = dict.fromkeys((*varying, *apart, *table.settings, EXPERIMENT))
+    rest = [name for name in candidates if name not in keys]
     keys += [] if by else _telling(runs, keys, rest)
     ordered = _labelled(runs, keys).sort(*_ranks(runs, keys), "game", "seed", nulls_last=True, maintain_order=True)
     _refuse_duplicates(ordered, [name for name in rest if name not in keys])
@@ -68,7 +71,9 @@ def label_without(run: Mapping[str, Any], without: str) -> str:
 def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
     defaults = {"game": pl.lit(ONE_TASK), "seed": pl.lit(0)}
     missing = [value.alias(name) for name, value in defaults.items() if name not in runs.columns]
+    idle = [name for name in INTERVENTIONS if name in runs.columns and runs.schema[name] == pl.String]
     return runs.with_columns(missing).with_columns(
+        pl.col(idle).fill_null("none"),
         pl.col("game").cast(pl.String).fill_null(ONE_TASK),
         pl.col("seed").fill_null(0 if runs.schema.get("seed", pl.Int64).is_numeric() else "0"),
     )

@@ -59,7 +59,7 @@ def _runs(arguments: argparse.Namespace) -> None:
     everything = rows.columns
     rows = rows if arguments.metric else listing.with_length(table, rows)
     default = listing.shown_columns(table, rows) if output is None else everything
-    chosen = listing.chosen(rows, arguments.columns or default, arguments.sort)
+    chosen = listing.chosen(table, rows, arguments.columns or default, arguments.sort)
     if output is None:
         columns = _columns(chosen, listing.length_column(table), all_there=bool(arguments.columns))
         _print(columns, chosen.height, "value" if arguments.metric else "run")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from redo_lab.analysis.methods import add_method
+from redo_lab.analysis.score_table import collect
 from redo_lab.runs.table import load
 from tests.helpers.studies import make_run
 
@@ -57,6 +58,34 @@ def test_layer_normalisation_is_a_method_as_recyclers_are(tmp_path: Path) -> Non
     for norm, method in (("none", "none"), ("none", "redo"), ("layer", "none")):
         make_run(tmp_path / norm, method, "pong", 0, [1.0], settings={"network": {"norm": norm}})
     assert methods_of(tmp_path) == ["none", "layer norm", "redo"]
+
+
+def test_layer_normalisation_is_a_method_where_no_game_and_seed_has_both(tmp_path: Path) -> None:
+    for seed, norm in enumerate(("none", "layer")):
+        make_run(tmp_path / norm, "none", "pong", seed, [1.0], settings={"network": {"norm": norm}})
+    assert methods_of(tmp_path) == ["none", "layer norm"]
+    make_run(tmp_path, "redo", "pong", 2, [1.0], settings={"network": {"norm": "layer"}})
+    assert methods_of(tmp_path) == ["none", "layer norm", "redo, layer norm"]
+    with pytest.raises(ValueError, match=r"none · pong · seed 1: no run\n  none · pong · seed 2: no run\n  layer norm"):
+        collect(load([tmp_path]))
+
+
+def test_replay_ratios_stand_behind_the_interventions(tmp_path: Path) -> None:
+    for seed, (norm, ratio) in enumerate([("none", 1.0), ("layer", 1.0), ("layer", 2.0)]):
+        settings = {"network": {"norm": norm}}
+        make_run(tmp_path / norm, "none", "pong", seed, [1.0], settings=settings, replay_ratio=ratio)
+    assert methods_of(tmp_path) == ["none, RR 1", "layer norm, RR 1", "layer norm, RR 2"]
+
+
+def test_runs_of_before_that_had_no_normalisation_are_of_the_baseline(tmp_path: Path) -> None:
+    make_run(tmp_path / "old", "none", "pong", 0, [1.0])
+    make_run(tmp_path / "new", "none", "pong", 1, [1.0], settings={"network": {"norm": "none"}})
+    make_run(tmp_path / "new", "redo", "pong", 1, [1.0], settings={"network": {"norm": "none"}})
+    assert methods_of(tmp_path) == ["none", "redo"]
+    make_run(tmp_path / "old", "none", "pong", 1, [1.0])
+    assert methods_of(tmp_path) == ["none, new", "none, old", "redo, new"], "what sets the two apart is named"
+    with pytest.raises(ValueError, match="none · pong · seed 1 has 2 runs; they also differ in experiment: add one"):
+        add_method(load([tmp_path]), ["recycler"])
 
 
 def test_the_same_runs_in_two_experiments_are_told_apart_by_these(tmp_path: Path) -> None:

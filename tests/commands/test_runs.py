@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -49,6 +50,20 @@ def test_a_setting_of_a_part_that_some_runs_lack_is_shown_where_the_others_diffe
         ["redo-pong-0", "finished", "1000/1000", "4", "redo", "0", "0.1"],
         ["redo-pong-1", "finished", "1000/1000", "6", "redo", "1", "0.2"],
     ]
+
+
+def test_lengths_are_sorted_by_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, steps in enumerate((1000, 10_000, 9_000, 400)):
+        make_run(tmp_path / "lengths", "redo", "pong", seed, [1.0], steps=steps)
+    assert main(["runs", "lengths", "--sort", "steps"]) == 0
+    assert [line[2] for line in shown(capsys)[2:]] == ["400/400", "1000/1000", "9000/9000", "10k/10k"]
+    for run in (tmp_path / "lengths").iterdir():
+        content = json.loads((run / "run.json").read_text())
+        (run / "run.json").write_text(json.dumps({**content, "unit": "updates"}))
+    assert main(["runs", "lengths", "--sort", "progress"]) == 0
+    assert [line[2] for line in shown(capsys)[2:]] == ["400/400", "1000/1000", "9000/9000", "10k/10k"]
+    assert main(["runs", "lengths", "--metric", "evaluation/return_mean", "--sort", "env_steps"]) == 0
+    assert [line[1] for line in shown(capsys)[2:]] == ["400", "1000", "9000", "10000"]
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
