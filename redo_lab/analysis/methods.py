@@ -68,6 +68,16 @@ def label_without(run: Mapping[str, Any], without: str) -> str:
     return sheet.method(BETWEEN.join(others) or "all runs")
 
 
+def require_numbers(runs: pl.DataFrame, name: str) -> None:
+    """ValueError unless every run has a number for the axis or setting `name`."""
+    if name not in runs.columns or not runs[name].dtype.is_numeric():
+        raise ValueError(f"{name} is no axis or varying setting of these runs whose values are numbers")
+    lacking = runs.filter(pl.col(name).is_null())["run_id"].to_list()
+    if lacking:
+        raise ValueError(f"{len(lacking)} of {runs.height} runs have no {name}, {lacking[0]} the first of them; "
+                         f"choose those that have it: --where '{name}!=null'")  # fmt: skip
+
+
 def _with_cells(runs: pl.DataFrame) -> pl.DataFrame:
     defaults = {"game": pl.lit(ONE_TASK), "seed": pl.lit(0)}
     missing = [value.alias(name) for name, value in defaults.items() if name not in runs.columns]

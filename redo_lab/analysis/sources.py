@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from redo_lab.analysis.figures.base import Drawing, PaneKind, Source
-from redo_lab.analysis.figures.titles import entitle
+from redo_lab.analysis.figures.titles import entitled
 from redo_lab.analysis.recipes import Figure, read
 from redo_lab.analysis.selection import ROOT, check_names, narrowed, resampling_of, scores_of, table_of
 from redo_lab.paths import folders
@@ -39,9 +39,7 @@ def drawn(arguments: argparse.Namespace) -> tuple[Drawing, list[Source]]:
         resampling = resampling_of(arguments, panel.interval)
         sources.append(Source(score_table, table, resampling, arguments.smooth))
     check_names(arguments, *(source.score_table for source in sources))
-    drawing = _drawing(figure, sources)
-    entitle(drawing.figure, Path(arguments.name).stem)
-    return drawing, sources
+    return entitled(_drawing(figure, sources), Path(arguments.name).stem), sources
 
 
 def _drawing(figure: Figure, sources: Sequence[Source]) -> Drawing:

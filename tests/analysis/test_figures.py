@@ -242,6 +242,25 @@ def test_mistakes_end_with_code_2(runs: Path, capsys: pytest.CaptureFixture[str]
     assert said in capsys.readouterr().err
 
 
+def test_a_run_without_the_value_of_x_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for method, thresholds in (("none", [None]), ("redo", [0.1, 0.2])):
+        for threshold in thresholds:
+            settings = {"recyclers": {"redo": {"threshold": threshold}}} if threshold else {}
+            make_run(tmp_path / "runs" / str(threshold), method, "pong", 0, [1.0], settings=settings)
+    axis = "recyclers.redo.threshold"
+    said = (
+        f"1 of 3 runs have no {axis}, none-pong-0 the first of them; choose those that have it: --where '{axis}!=null'"
+    )
+    for name, use, own in (("line", "against_replay_ratio", f"x: {axis}"), ("rows", "table", f"rows: {axis}")):
+        recipe = tmp_path / f"{name}.yaml"
+        recipe.write_text(f"# Mine.\nuse: {use}\nfigure: {{{own}}}\n")
+        words = ["figure", str(recipe), str(tmp_path / "runs"), "--by", "recycler", axis, "-o", str(tmp_path)]
+        assert main([*words, "--repetitions", "20"]) == 2
+        assert said in capsys.readouterr().err
+        assert main([*words, "--repetitions", "20", "--where", f"{axis}!=null", "--format", "svg"]) == 0
+        assert pl.read_csv(tmp_path / f"{name}.csv").height == 2
+
+
 def test_one_seed_has_values_and_no_intervals(runs: Path, tmp_path: Path) -> None:
     found = draw("iqm", runs, tmp_path, "--where", "seed=0", "--format", "svg")
     assert found["low"].null_count() == found.height == 4

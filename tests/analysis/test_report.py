@@ -112,6 +112,15 @@ def test_figures_are_whole_pictures_and_what_is_not_drawn_is_said(page: Path) ->
     assert "rank: no metric &#x27;rank/*_srank&#x27;" in text
 
 
+def test_a_report_without_a_value_of_x_leaves_out_the_figure_against_it(tmp_path: Path) -> None:
+    for ratio in (1.0, 2.0, None):
+        make_run(tmp_path / "runs", "none", "pong", 0, [1.0], replay_ratio=ratio)
+    assert main(["report", str(tmp_path / "runs"), "-o", str(tmp_path / "r.html"), "--repetitions", "20"]) == 0
+    text = (tmp_path / "r.html").read_text()
+    assert "against_replay_ratio: 1 of 3 runs have no replay_ratio, none-pong-0-None the first of them" in text
+    assert 'id="figure-iqm"' in text
+
+
 def test_runs_lead_to_their_logs_and_costs_are_summed(page: Path) -> None:
     text = page.read_text()
     assert 'href="runs/redo-pong-1/log.txt"' in text

@@ -8,6 +8,7 @@ import matplotlib.colors
 import polars as pl
 import pytest
 
+from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.automatic import drawings
 from redo_lab.analysis.figures.base import Source
 from redo_lab.analysis.looks import COLOURS, LINES, looks
@@ -106,6 +107,20 @@ def test_titles_stand_above_figures_and_on_axes(runs: Path) -> None:
     texts = [text.get_text() for axes in drawing.figure.axes for text in (axes.title, axes.yaxis.label)]
     assert texts == ["James Bond", "Return", "Tennis for two", ""]
     assert drawing.figure.legends[0].get_title().get_text() == "Ours"
+
+
+def test_narrow_forms_of_figures_have_the_titles_too(runs: Path) -> None:
+    titles = {"learning_curves": "Ours", "evaluation return": "Return", "Pong": "Tennis for two"}
+    table = load([runs])
+    with applied(Sheet(titles=titles).over(current())):
+        source = Source(scores_of(parser().parse_args(["learning_curves"]), table), table, Resampling(20, 0))
+        ((_, _, drawing),) = drawings(["learning_curves"], source)
+        assert not isinstance(drawing, str)
+        assert drawing.narrow is not None
+        narrow = drawing.narrow()
+    assert [axes.get_title() for axes in narrow.axes] == ["James Bond", "Tennis for two"]
+    assert narrow.axes[0].get_ylabel() == "Return"
+    assert narrow.legends[0].get_title().get_text() == "Ours"
 
 
 def test_a_report_and_its_curves_have_the_names(runs: Path) -> None:

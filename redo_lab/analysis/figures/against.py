@@ -15,7 +15,7 @@ from redo_lab.analysis.figures.base import Drawing, Pane, Panes, Source, Width
 from redo_lab.analysis.figures.beside import Layout
 from redo_lab.analysis.figures.intervals import interval
 from redo_lab.analysis.looks import Look
-from redo_lab.analysis.methods import label_without
+from redo_lab.analysis.methods import label_without, require_numbers
 from redo_lab.analysis.summary import TITLES
 from redo_lab.config import require
 
@@ -75,6 +75,7 @@ class Against:
             or score_table.runs[x].n_unique() < 2
         ):
             raise ValueError(f"a figure against {x} needs runs of at least two values of it, which are numbers")
+        require_numbers(score_table.runs, x)
         series: dict[str, list[tuple[float, Estimate]]] = defaultdict(list)
         for method, scores in score_table.scores.items():
             run = score_table.runs.filter(pl.col("method") == method).row(0, named=True)

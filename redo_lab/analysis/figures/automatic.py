@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from redo_lab.analysis.figures.base import Drawing, Source
 from redo_lab.analysis.figures.curves import Curves
-from redo_lab.analysis.figures.titles import entitle
+from redo_lab.analysis.figures.titles import entitled
 from redo_lab.analysis.recipes import read
 from redo_lab.analysis.sheet import current
 
@@ -28,5 +28,4 @@ def drawings(names: Iterable[str], source: Source) -> Iterator[tuple[str, str, D
         except ValueError as error:
             yield name, title, str(error)
             continue
-        entitle(drawing.figure, name)
-        yield name, title, drawing
+        yield name, title, entitled(drawing, name)

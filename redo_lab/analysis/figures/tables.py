@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
 from redo_lab.analysis.figures.cells import heads, last_values, rule, the_metric
 from redo_lab.analysis.looks import STYLE
-from redo_lab.analysis.methods import label_without
+from redo_lab.analysis.methods import label_without, require_numbers
 from redo_lab.analysis.summary import cell_text
 from redo_lab.analysis.typeset import Content
 
@@ -56,11 +56,13 @@ class Tables:
         self.config = config
 
     def draw(self, source: Source) -> Drawing:
-        """ValueError if several metrics match, or rows are a setting and the runs of several games."""
+        """ValueError if several metrics match, or rows are a setting and the runs of several games or without it."""
         score_table, config = source.score_table, self.config
         metric = the_metric(config.metric, source)
         if config.rows is not None and len(score_table.games) > 1:
             raise ValueError(f"a table with a row for each {config.rows} is of one game; choose: --where game=…")
+        if config.rows is not None:
+            require_numbers(score_table.runs, config.rows)
         data = self._data(source, metric)
         content = self._content(data)
         texts = {"tex": content.latex(), "md": content.markdown()}

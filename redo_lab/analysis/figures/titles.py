@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from redo_lab.analysis.figures.base import Drawing
 from redo_lab.analysis.looks import FONT_POINTS, STYLE
 from redo_lab.analysis.sheet import current
 
 TITLE_POINTS = 8
 LINE_INCHES = 1.6 * FONT_POINTS / 72
+
+
+def entitled(drawing: Drawing, name: str) -> Drawing:
+    """The drawing of the figure `name` with the titles that the sheet gives it, in its narrow form, too."""
+    entitle(drawing.figure, name)
+    if (narrow := drawing.narrow) is None:
+        return drawing
+
+    def with_titles() -> Figure:
+        figure = narrow()
+        entitle(figure, name)
+        return figure
+
+    return replace(drawing, narrow=with_titles)
 
 
 def entitle(figure: Figure, name: str) -> None:
