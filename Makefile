@@ -47,7 +47,7 @@ test-slurm: $(STAMP) ## sweeps of real runs on a real Slurm that it brings up he
 test-gpu: $(STAMP) ## what depends on the device, on CUDA: updates, graphs, surgery, probes, runs; one line where there is none
 	@$(BIN)/python -m tests.devices
 
-test-mutations: $(STAMP) ## plant some 90 mistakes, one at a time: the tests must see each; SECONDS=600 tries as many as go in
+test-mutations: $(STAMP) ## plant some 140 mistakes, one at a time: the tests must see each; SECONDS=600 tries as many as go in
 	$(BIN)/python -m tests.mutations $(if $(SECONDS),--seconds $(SECONDS))
 
 test-paper: $(STAMP) ## every figure and table of the paper launched and drawn at scale=smoke, network-free; ten minutes

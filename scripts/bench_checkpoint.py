@@ -39,7 +39,7 @@ INTERVAL_SECONDS = 300
 PLAYED_ENTRIES = 5000
 REST_ENTRIES = 500
 ALONE_SECONDS = 5
-TARGETS = {"cost of checkpoints": 2.0, "preemption save": 10.0, "restore": 60.0}
+TARGETS = {"cost of checkpoints": 2.0, "preemption save": 10.0, "restore": 10.0}
 
 Row = tuple[str, float, str]
 

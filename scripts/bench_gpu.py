@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+from redo_lab.attempt.execute import set_up_torch
 from redo_lab.attempt.metrics_log import MetricsLog
 from redo_lab.launch import gpus
 from redo_lab.plan import CheckedRun
@@ -184,8 +185,7 @@ def warm(workload: str, mode: str, device: str, settings: Sequence[str] = ()) ->
     words = [*WORKLOADS[workload], *COMMON, *lengths, f"device={device}", f"agent.compile={mode}", *settings]
     with composing.hydra_open():
         checked = CheckedRun.of(composing.composed(words).plain)
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(1)
+    set_up_torch(1)
     loop: Any = checked.study.start(Seeds(0), torch.device(device), MetricsLog([]))
     loop.stepping = loop.steps()
     while loop.counters.updates < WARM_UPDATES:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-SHARE = 0.15
+SHARE = 0.05
 """Of the time, at most: with two torch threads on two cores an update takes three times as long beside the writer."""
+
+PIECE_SECONDS = 0.002
+"""The least work between two rests: each time it wakes it interrupts an update."""
 
 
 class Breather:
@@ -18,8 +21,11 @@ class Breather:
         self._rested = time.monotonic()
 
     def rest(self) -> None:
-        """Returns after a while in proportion to the time since the last rest; at once if there is a hurry."""
-        self._hurried.wait((time.monotonic() - self._rested) * self._rest_per_work)
+        """Waits in proportion to the work since the last rest, but not at all if that is little or there is a hurry."""
+        worked = time.monotonic() - self._rested
+        if worked < PIECE_SECONDS:
+            return
+        self._hurried.wait(worked * self._rest_per_work)
         self._rested = time.monotonic()
 
     def hurry(self) -> None:

@@ -66,7 +66,7 @@ def test_each_pure_part_is_compiled_once_a_run(learner: str, monkeypatch: pytest
     trial = compiled_trial(learner, monkeypatch)
     found = [probed(trial)]
     once = counters["frames"]["ok"]
-    # What measures the coverage of these tests adds frames of its own.
+    # What measures coverage adds frames of its own; `make test-slow`, which measures none, has the exact number.
     assert once == FAST[learner] or (once > FAST[learner] and sys.gettrace() is not None)
     while len(found) < UPDATES:
         found.append(probed(trial))

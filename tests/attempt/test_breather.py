@@ -8,7 +8,7 @@ import time
 import pytest
 
 from redo_lab.attempt import breather
-from redo_lab.attempt.breather import Breather
+from redo_lab.attempt.breather import PIECE_SECONDS, Breather
 
 
 class Clock:
@@ -45,6 +45,14 @@ def test_it_works_the_share_of_the_time_that_it_is_given(clock: Clock) -> None:
     assert clock.now == pytest.approx(100 + 4.5 / 0.2)
 
 
+def test_work_of_less_than_a_piece_is_added_up_before_it_rests(clock: Clock) -> None:
+    resting = Breather(0.5)
+    for _ in range(4):
+        clock.now += PIECE_SECONDS * 0.3
+        resting.rest()
+    assert clock.waits == pytest.approx([PIECE_SECONDS * 1.2])
+
+
 def test_once_somebody_waits_for_it_the_rests_are_over(clock: Clock) -> None:
     resting = Breather(0.2)
     clock.now += 1
@@ -55,9 +63,13 @@ def test_once_somebody_waits_for_it_the_rests_are_over(clock: Clock) -> None:
 
 def test_a_rest_that_has_begun_ends_with_the_hurry() -> None:
     resting = Breather(1e-9)
-    time.sleep(0.001)
-    resting_thread = threading.Thread(target=resting.rest)
+    time.sleep(2 * PIECE_SECONDS)
+    begun = threading.Event()
+    wait = resting._hurried.wait
+    resting._hurried.wait = lambda seconds: begun.set() or wait(seconds)  # type: ignore[method-assign, func-returns-value]
+    resting_thread = threading.Thread(target=resting.rest, daemon=True)
     resting_thread.start()
+    assert begun.wait(20)
     resting.hurry()
-    resting_thread.join(60)
+    resting_thread.join(20)
     assert not resting_thread.is_alive()

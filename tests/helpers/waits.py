@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 READS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::is_nonzero", "aten::equal"}
-READS |= {"aten::_unique2", "aten::unique_dim", "aten::unique_consecutive"}
+READS |= {"aten::_unique2", "aten::unique_dim", "aten::unique_consecutive", "aten::_linalg_svd"}
 MASKED = {"aten::index", "aten::index_put_", "aten::index_put"}
 """They wait for the number of True entries when they are given a mask."""
 BLOCKING = {Tensor.to, Tensor.cpu, Tensor.cuda, Tensor.tolist, torch.tensor, torch.as_tensor}
