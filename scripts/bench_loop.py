@@ -101,13 +101,12 @@ def spread(values: Sequence[float]) -> str:
 
 def _print_alone(timings: Sequence[Timing]) -> None:
     milliseconds = statistics.median(t.alone_ms or 0.0 for t in timings)
-    shares = [(t.gflop or 0.0) / (t.alone_ms or 1.0) * 1e3 / (t.peak_gflops or 1.0) for t in timings]
-    peak = statistics.median(t.peak_gflops or 0.0 for t in timings)
-    share = f"{statistics.median(shares):.0%} ({min(shares):.0%} – {max(shares):.0%})"
-    print(
-        f"  an update alone: {milliseconds:.2f} ms, {timings[0].gflop:.2f} GFLOP: "
-        f"{share} of the matmul peak of {peak:.0f} GFLOP/s"
-    )
+    print(f"  an update alone: {milliseconds:.2f} ms, {timings[0].gflop:.2f} GFLOP")
+    for name, whose in (("torch.mm", "mm_gflops"), ("the fastest product", "peak_gflops")):
+        peaks = [getattr(timing, whose) for timing in timings]
+        shares = [t.gflop / t.alone_ms * 1e3 / peak for t, peak in zip(timings, peaks, strict=True)]  # type: ignore[operator]
+        share = f"{statistics.median(shares):.0%} ({min(shares):.0%} – {max(shares):.0%})"
+        print(f"    {share} of the peak of {name}, {statistics.median(peaks):.0f} GFLOP/s")
 
 
 def _print_ratio(what: str, ratios: Sequence[float], others: float) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 from scripts.bench_legs import WORKLOADS, Workload, checked
 
 KINDS = {
-    "convolution": ("conv", "mkldnn"),
     "matmul": ("mm", "addmv", "linear", "dot"),
+    "convolution": ("conv", "mkldnn"),
     "Adam": ("adam",),
 }
 """Kind of an operator → what its name holds; the rest is `other operators`."""

@@ -92,11 +92,10 @@ class SAC(Agent):
         self.critics = TwinCritics(torso, obs_size=spec.obs_shape[0], dims=self.dims, generator=generator).to(device)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=device))
-        self.actor_parameters = list(self.actor.parameters())
         self._networks = self._declared()
         rate = config.learning_rate * config.learning_rate_scale
         over = partial(config.optimizer.over, learning_rate=rate, capturable=config.compile is Compile.graph)
-        self.actor_optimizer = over(self.actor_parameters)
+        self.actor_optimizer = over(self.actor.parameters())
         self.critic_optimizer = over(self.critics.parameters())
         self.temperature_optimizer = over([self.log_temperature])
         self.exploration = seeds.numpy("exploration")
@@ -175,11 +174,10 @@ class SAC(Agent):
     def _update_actor(self, batch: Transition, hooks: Hooks) -> tuple[Metrics, Tensor]:
         """Returns the log density of the actions sampled too, [N]: the temperature learns from the same ones."""
         noise = self.standard_normal(len(batch.obs), self.noise)
-        with hooks.watching(self._networks[:1]):
+        with hooks.watching(self._networks[:1]), self.critics.frozen():
             loss, log_density = self._actor_loss(batch, noise)
         self.actor_optimizer.zero_grad(set_to_none=True)
-        # With `inputs` the critics pass the gradient on but don't gather one.
-        torch.autograd.backward(hooks.loss(loss, self._networks[:1], batch), inputs=self.actor_parameters)
+        torch.autograd.backward(hooks.loss(loss, self._networks[:1], batch))
         hooks.before_step(self._networks[:1])
         self.actor_optimizer.step()
         log_density = log_density.detach()

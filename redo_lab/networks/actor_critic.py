@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +66,18 @@ class TwinCritics(nn.Module):
     def forward(self, obs: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """The values of both, [N] each."""
         return self.critic1(obs, action), self.critic2(obs, action)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Their passes within it hand gradients on to the inputs, but the weights gather none."""
+        weights = list(self.parameters())
+        for weight in weights:
+            weight.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for weight in weights:
+                weight.requires_grad_()
 
 
 def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

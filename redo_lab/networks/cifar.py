@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
+from redo_lab.networks.dense import Dense
 from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, pixels, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
@@ -33,7 +34,7 @@ class CifarNetwork(nn.Module, Torso):
         self.conv1 = nn.Conv2d(obs_shape[0], maps[0], 3, padding=1)
         self.conv2 = nn.Conv2d(maps[0], maps[1], 3, padding=1)
         self.conv3 = nn.Conv2d(maps[1], maps[2], 3, padding=1)
-        self.dense = nn.Linear(maps[2] * self.positions, self.features)
+        self.dense = Dense(maps[2] * self.positions, self.features)
         self.pool = nn.MaxPool2d(2, 2)
         self.act1, self.act2, self.act3, self.act4 = (config.activation.module() for _ in range(4))
         self.norm1 = config.norm.module(maps[0], height, width)

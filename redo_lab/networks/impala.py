@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from redo_lab.networks.dense import Dense
 from redo_lab.networks.parts import Activation, LayersConfig, Norm, check_atari, initialise, norm_of, pixels, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
@@ -67,7 +68,7 @@ class Impala(nn.Module, Torso):
         self.leave, self.act = config.activation.module(), config.activation.module()
         self.leave_norm = config.norm.module(channels[-1], sizes[-1], sizes[-1])
         self.norm = config.norm.module(self.features)
-        self.dense = nn.Linear(channels[-1] * self.positions, self.features)
+        self.dense = Dense(channels[-1] * self.positions, self.features)
         self.init = config.initialiser.initialiser()
         for conv in (conv for stack in self._stacks() for conv in stack.convolutions()):
             initialise(conv, self.init, generator)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
+from redo_lab.networks.dense import Dense
 from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
@@ -30,7 +31,7 @@ class MinAtarNetwork(nn.Module, Torso):
         height, width = obs_shape[1] - 2, obs_shape[2] - 2
         self.positions = height * width
         self.conv = nn.Conv2d(obs_shape[0], channels, 3)
-        self.dense = nn.Linear(channels * self.positions, self.features)
+        self.dense = Dense(channels * self.positions, self.features)
         self.act1, self.act2 = config.activation.module(), config.activation.module()
         self.norm1, self.norm2 = config.norm.module(channels, height, width), config.norm.module(self.features)
         self.init = config.initialiser.initialiser()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from redo_lab.config import require
+from redo_lab.networks.dense import Dense
 from redo_lab.networks.parts import LayersConfig, check_rank, initialise, norm_of, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
@@ -33,7 +34,7 @@ class MLP(nn.Module, Torso):
         self.check_obs(obs_shape)
         sizes = [obs_shape[0], *(widened(n, config.width) for n in config.hidden)]
         self.features = sizes[-1]
-        self.dense = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
+        self.dense = nn.ModuleList(Dense(i, o) for i, o in pairwise(sizes))
         self.norm = nn.ModuleList(config.norm.module(n) for n in sizes[1:])
         self.act = nn.ModuleList(config.activation.module() for _ in config.hidden)
         self.init = config.initialiser.initialiser()

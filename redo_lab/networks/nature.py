@@ -8,6 +8,7 @@ from enum import Enum
 import torch
 from torch import Tensor, nn
 
+from redo_lab.networks.dense import Dense
 from redo_lab.networks.parts import LayersConfig, check_atari, initialise, norm_of, pixels, widened
 from redo_lab.networks.torso import Torso
 from redo_lab.neurons.layers import HiddenLayer, Reader
@@ -42,7 +43,7 @@ class Nature(nn.Module, Torso):
         self.conv3 = nn.Conv2d(channels[1], channels[2], 3, 1, padding=1 if same else 0)
         sizes = (21, 11, 11) if same else (20, 9, 7)
         self.positions = sizes[-1] ** 2
-        self.dense = nn.Linear(channels[2] * self.positions, self.features)
+        self.dense = Dense(channels[2] * self.positions, self.features)
         self.act1, self.act2, self.act3, self.act4 = (config.activation.module() for _ in range(4))
         self.norm1, self.norm2, self.norm3 = (
             config.norm.module(maps, size, size) for maps, size in zip(channels, sizes, strict=True)

@@ -96,9 +96,9 @@ def test_the_actors_gradient_is_of_the_lower_critic() -> None:
     assert (q1 < q2).any()
     assert (q2 < q1).any()
     loss = (log_density - torch.where(q1 < q2, q1, q2)).mean()
-    expected = torch.autograd.grad(loss, agent.actor_parameters)
+    expected = torch.autograd.grad(loss, list(agent.actor.parameters()))
     agent._update_actor(batch, NO_HOOKS)
-    for parameter, gradient in zip(agent.actor_parameters, expected, strict=True):
+    for parameter, gradient in zip(list(agent.actor.parameters()), expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, atol=1e-6)
     assert all(p.grad is None for p in agent.critics.parameters())
 
