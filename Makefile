@@ -4,7 +4,7 @@ STAMP := .venv/installed
 # One thread a process: tests and runs go side by side on all cores instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper test-gpu bench-gpu paper-table results results-draw docs check cover format golden lock bench bench-checkpoint bench-analysis profile coverage learn clean
+.PHONY: help setup demo test test-slow test-browser test-wheel test-faults test-slurm test-mutations test-paper test-gpu bench-gpu paper-table results results-draw docs check cover format golden lock bench bench-memory bench-checkpoint bench-analysis profile coverage learn clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ bench: $(STAMP) ## training speed against Stable-Baselines3, share of the matmul
 
 profile: $(STAMP) ## where a training step's time goes, for each agent and replay ratio of the benchmark
 	$(BIN)/python -m scripts.profile_step
+
+bench-memory: $(STAMP) ## the memory of a whole run of 100,000 agent steps while it trains; five minutes
+	$(BIN)/python -m scripts.bench_memory
 
 bench-gpu: $(STAMP) ## speed on a GPU, eager, compiled and as graph, 1 to 8 runs on it, with and without MPS; one line where there is none
 	@$(BIN)/python -m scripts.bench_gpu
