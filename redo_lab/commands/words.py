@@ -13,6 +13,7 @@ from omegaconf import ListConfig, OmegaConf
 from redo_lab.commands.hints import composed_of
 from redo_lab.config import COMMON, ConfigError, require
 from redo_lab.options import groups, options
+from redo_lab.sweeping.keys import is_of_a_part
 
 ALONE = (
     *("-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run"),
@@ -41,7 +42,27 @@ def arranged(words: Sequence[str]) -> list[str]:
         _refuse_empty(word)
         if not several:
             _refuse_several(word, settings)
+    if set(flags) & {"-m", "--multirun"} and _grid(settings):
+        settings = [_swept(word) for word in settings]
     return flags + [quoted(word, groups()) for word in settings]
+
+
+def _grid(settings: Sequence[str]) -> bool:
+    """Whether our own sweeper makes the jobs; to others every swept word is a dimension of their search."""
+    sweepers = [word.partition("=")[2] for word in settings if word.startswith("hydra/sweeper=")]
+    return sweepers[-1:] in ([], ["grid"])
+
+
+def _swept(word: str) -> str:
+    """`a.b=1` as `a.b=choice(1)`.
+
+    Hydra sets what isn't swept before it knows the jobs, where the part may be missing that only some of them have.
+    """
+    key, _, value = word.partition("=")
+    if not is_of_a_part(word):
+        return word
+    (override,) = OverridesParser.create().parse_overrides([word])
+    return word if override.is_sweep_override() else f"{key}=choice({value})"
 
 
 def quoted(word: str, group_names: Collection[str]) -> str:

@@ -32,7 +32,7 @@ def applied(jobs: Sequence[Job], compose: Compose) -> Applied:
     A key that no job has stays in all of them. Jobs that choose the same options are composed once.
     """
     keys_of = _KeysOf(compose)
-    dotted = {key_of(word) for job in jobs for word in job if _is_of_a_part(word)}
+    dotted = {key_of(word) for job in jobs for word in job if is_of_a_part(word)}
     if not dotted:
         return Applied([*jobs], [], {})
     known = [keys_of(job) for job in jobs]
@@ -66,7 +66,8 @@ class _KeysOf:
         return word.startswith(("+", "~")) or "/" in key or key.partition("@")[0] in self.groups
 
 
-def _is_of_a_part(word: str) -> bool:
+def is_of_a_part(word: str) -> bool:
+    """Whether it sets a key below another one, which not every run need have: agent.learning_rate=1, not seed=1."""
     key = key_of(word)
     return "." in key and not key.startswith(("+", "~", "hydra.")) and "/" not in key
 

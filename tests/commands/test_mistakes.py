@@ -11,7 +11,7 @@ from hydra.errors import MissingConfigException
 from redo_lab.cli import main
 from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
 from redo_lab.commands.mistakes import explain
-from redo_lab.commands.words import ALONE, INFO, WITH_VALUE
+from redo_lab.commands.words import ALONE, INFO, WITH_VALUE, arranged
 from redo_lab.config import ConfigError
 from redo_lab.options import files
 from redo_lab.paths import USER_CONF
@@ -163,6 +163,7 @@ def test_a_mistake_is_refused_with_exit_code_2_and_leaves_nothing(
         ("seed=0,1 recycler=redo -m", "2 runs"),
         ("-m replay_ratio=glob(*)", "6 runs"),
         ("recycler=redo seed=-0", "1 run"),
+        ("-m recycler=none,redo recyclers.redo.threshold=0.1", "2 runs"),
     ],
 )
 def test_what_could_be_a_mistake_but_is_clear_works(
@@ -172,6 +173,13 @@ def test_what_could_be_a_mistake_but_is_clear_works(
     assert main(["train", *words.split(), "scale=smoke", "dry_run=true"]) == 0
     assert capfd.readouterr().out.startswith(f"{runs}: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_value_is_an_axis_of_our_own_sweeper_and_a_setting_to_others() -> None:
+    words = ["-m", "recycler=none,redo", "recyclers.redo.threshold=0.1", "seed=3"]
+    assert arranged(words) == ["-m", "recycler=none,redo", "recyclers.redo.threshold=choice(0.1)", "seed=3"]
+    assert arranged([*words, "hydra/sweeper=optuna"])[2] == "recyclers.redo.threshold=0.1"
+    assert arranged(words[2:]) == words[2:]
 
 
 def test_hydras_own_options_are_known() -> None:
