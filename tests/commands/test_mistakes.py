@@ -8,6 +8,7 @@ import pytest
 from hydra._internal.utils import get_args_parser
 from hydra.errors import MissingConfigException
 
+from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.cli import main
 from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
 from redo_lab.commands.mistakes import explain
@@ -153,6 +154,18 @@ MISTAKES = [
     ("train root=/proc/none/at/all", "root=/proc/none/at/all: can't write there"),
     ("sweep fig100", "no sweep 'fig100': did you mean 'fig10'?"),
     ("sweep fig1 seed 3", "'seed' is no setting, which is written key=value: seed=3"),
+    (
+        "sweep fig1 seed=0 1",
+        "redo-lab sweep: '1' names no setting; several values of one are joined by commas: "
+        "redo-lab sweep fig1 seed=0,1\n",
+    ),
+    ("sweep fig1 agent.lr=1", "redo-lab sweep: unknown key 'agent.lr': did you mean 'agent.learning_rate'?"),
+    ("sweep fig1 scale=demi", "redo-lab sweep: no option 'demi' in group 'scale'"),
+    ("sweep fig1 --cfg job", "redo-lab sweep: a sweep has no --cfg, which is for one run: redo-lab train --cfg …"),
+    (
+        "sweep fig1 hydra/sweeper=basic",
+        "redo-lab sweep: a sweep makes its jobs itself: other sweepers than grid are for",
+    ),
     ("sweep fig1 seed=range(0)", "seed=range(0) holds no value"),
     ("figure fig1", "runs/dqn17: no such directory; `redo-lab sweep fig1` makes these runs"),
     ("figure fgi1", "no figure 'fgi1': did you mean 'fig1'?"),
@@ -196,6 +209,9 @@ def test_what_could_be_a_mistake_but_is_clear_works(
 def test_a_single_value_is_an_axis_of_our_own_sweeper_and_a_setting_to_others() -> None:
     words = ["-m", "recycler=none,redo", "recyclers.redo.threshold=0.1", "seed=3"]
     assert arranged(words) == ["-m", "recycler=none,redo", "recyclers.redo.threshold=choice(0.1)", "seed=3"]
+    for value in ("null", "'1'", '"1"', "''", "true", "[1,2]", "1e-3"):
+        plain = f"recyclers.redo.threshold={value}"
+        assert values(arranged(["-m", plain])[1]) == values(plain)
     assert arranged([*words, "hydra/sweeper=optuna"])[2] == "recyclers.redo.threshold=0.1"
     assert arranged(words[2:]) == words[2:]
 
@@ -240,6 +256,16 @@ def test_options_and_settings_from_outside_are_in_the_hints(
     ):
         assert main(["--conf", str(tmp_path), "train", words]) == 2
         assert message in capfd.readouterr().err
+
+
+def test_a_suggested_command_has_the_users_folder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(USER_CONF, "")
+    for words in (["train", "seed=0,1"], ["sweep", "fig1", "seed=0", "1"]):
+        assert main(["--conf", str(tmp_path), *words]) == 2
+        start = "train -m" if words[0] == "train" else "sweep fig1"
+        assert capfd.readouterr().err.endswith(f": redo-lab --conf {tmp_path} {start} seed=0,1\n")
 
 
 def test_optuna_where_it_is_not_installed_is_refused_with_what_installs_it() -> None:
