@@ -24,6 +24,11 @@ def user_conf() -> tuple[Path, ...]:
     return tuple(Path(folder) for folder in os.environ.get(USER_CONF, "").split(os.pathsep) if folder)
 
 
+def conf_words() -> list[str]:
+    """What goes before the verb of a command that is to see the same folders."""
+    return [word for folder in user_conf() for word in ("--conf", str(folder))]
+
+
 def take_conf(words: Sequence[str]) -> list[str]:
     """`words` without the `--conf FOLDER` that they begin with; these folders, absolute, are the user's from now on."""
     rest, named = list(words), list(user_conf())

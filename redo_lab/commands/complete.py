@@ -35,7 +35,8 @@ def main(words: Sequence[str], verbs: Mapping[str, tuple[str, str]]) -> int:
     if len(line) == 2:
         print(" ".join(verb for verb in verbs if verb.startswith(line[1])))
         return 0
-    if line[1] in NAMED and len(line) == 3:
+    of_figure = line[1] == "figure" and line[2].startswith("-")
+    if line[1] in NAMED and len(line) == 3 and not of_figure:
         print(" ".join(name for name in _names(line[1]) if name.startswith(line[2])))
         return 0
     if line[1] not in ("train", "sweep"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra import compose, initialize_config_dir
@@ -27,6 +27,11 @@ SYNONYMS = {
     "total_timesteps": ("iterations",),
     "freq": ("period_updates",),
     "task": ("game",),
+    "interval": ("every_seconds", "period_updates"),
+    "normalisation": ("norm",),
+    "normalization": ("norm",),
+    "learning_starts": ("warmup_env_steps",),
+    "min_replay": ("warmup_env_steps",),
 }
 """Other codebases' words → ends of our keys. Abbreviations, plurals and parts of a name need no line here."""
 SHOWN = 3
@@ -34,6 +39,10 @@ SAME, TYPO, INITIALS, PART, SIMILAR = range(5)
 ALMOST, NEAR = 0.9, 0.7
 """How alike two words are, from 0 to 1, for one to be a typo of the other, or worth a guess."""
 PACKAGE = re.compile(r"#\s*@package\s+((\w+)\.\w+)\s*$", re.MULTILINE)
+
+
+SMALL_WORDS = {"per"}
+"""Parts of a name that say nothing of what is meant."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,10 @@ class Key:
 
     def __str__(self) -> str:
         return f"'{self.path}'" + (f" (with {self.option})" if self.option else "")
+
+
+Ranks = Mapping[Key, tuple[int, float]]
+"""How near each key is, as `_rank` says."""
 
 
 def composed_of(words: Iterable[str]) -> DictConfig:
@@ -79,17 +92,25 @@ def keys_of(composed: DictConfig) -> list[Key]:
 def suggestion(name: str, keys: Sequence[Key]) -> str:
     """`did you mean …?` for a name that is no key, or how to see all keys."""
     ranks = {key: rank for key in keys if (rank := _rank(name, key)) is not None}
+    best = _best(name, _candidates(name, ranks, {key.path for key in keys}))
+    if not best:
+        return "`redo-lab train --cfg job` prints all there are"
+    texts = [str(key) for key in best]
+    return "did you mean " + " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) + "?"
+
+
+def _candidates(name: str, ranks: Ranks, paths: Collection[str]) -> Ranks:
+    """Those below the part that `name` is in, if one is surely meant, then all of them.
+
+    What only looks alike is a guess: with a part that there is, only what is below it is one.
+    """
     parents = [name.rpartition(".")[0], name.partition(".")[0]] if "." in name else []
-    below = ({key: rank for key, rank in ranks.items() if key.path.startswith(f"{parent}.")} for parent in parents)
-    best = _best(name, next(filter(None, below), ranks))
-    if best:
-        texts = [str(key) for key in best]
-        return "did you mean " + " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) + "?"
-    close = difflib.get_close_matches(name, [*(key.path for key in keys if not key.option), *groups()], 1, NEAR)
-    return f"did you mean '{close[0]}'?" if close else "`redo-lab train --cfg job` prints all there are"
+    below = [{key: rank for key, rank in ranks.items() if key.path.startswith(f"{parent}.")} for parent in parents]
+    sure = [{key: rank for key, rank in some.items() if rank[0] < SIMILAR} for some in (*below, ranks)]
+    return next(filter(None, (*sure, *below)), {} if {*parents} & {*paths} else ranks)
 
 
-def _best(name: str, ranks: Mapping[Key, tuple[int, float]]) -> list[Key]:
+def _best(name: str, ranks: Ranks) -> list[Key]:
     """The keys of the lowest rank; what only follows another of them is left out."""
     if not ranks:
         return []
@@ -112,7 +133,8 @@ def _rank(name: str, key: Key) -> tuple[int, float] | None:
     words = own.split("_")
     if len(words) > 1 and leaf == "".join(word[:1] for word in words):
         return INITIALS, 0
-    if len(leaf) > 2 and all(any(word.startswith(part) for word in words) for part in leaf.split("_")):
+    parts = [part for part in leaf.split("_") if part not in SMALL_WORDS]
+    if len(leaf) > 2 and all(any(word.startswith(part) for word in words) for part in parts):
         return PART, 0
     return (SIMILAR, -alike) if alike >= NEAR else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -36,13 +37,16 @@ def explain(error: Exception, overrides: Sequence[str]) -> str:
 
 
 def _unknown_key(name: str, overrides: Sequence[str]) -> str:
-    keys = keys_of(composed_of(overrides))
+    composed = composed_of(overrides)
+    keys = keys_of(composed)
     paths = [key.path for key in keys if not key.option]
     if name.startswith("schedule."):
         return _no_schedule(name, paths)
     part = re.match(r"((recycler|regulariser|probe)s)\.(\w+)", name)
     if part and part[0] not in paths and part[3] in options(part[2]):
-        return f"'{part[0]}' is not part of this run: give {part[2]}={part[3]} too"
+        beside = [str(name) for name in composed.get(part[1], {}) if name in options(part[2])]
+        choice = shlex.quote(f"{part[2]}=[{','.join([*beside, part[3]])}]") if beside else f"{part[2]}={part[3]}"
+        return f"'{part[0]}' is not part of this run: give {choice} too"
     return f"unknown key '{name}': {suggestion(name, [*keys, *map(Key, groups())])}"
 
 
@@ -55,9 +59,9 @@ def _missing_option(file: str, offered: Sequence[str], overrides: Sequence[str])
         folder, _, option = option.partition("/")
         extra = f"pip install 'redo_lab[{option}]' adds it" if f"{folder}/{option}" in EXTRAS else ""
         return f"no option '{option}' in group '{group}/{folder}': {extra or nearest(option, offered)}"
-    for other in groups():
-        if option in options(other):
-            return f"no option '{option}' in group '{group}': it is one of another group, give {other}={option}"
+    owners = [other for other in groups() if option in options(other)]
+    if len(owners) == 1 and not option.replace(".", "", 1).isdecimal():
+        return f"no option '{option}' in group '{group}': it is one of another group, give {owners[0]}={option}"
     message = f"no option '{option}' in group '{group}': {_choice(option, options(group))}"
     if not option.replace(".", "", 1).isdecimal():
         return message

@@ -34,8 +34,8 @@ def main(argv: Sequence[str]) -> int:
     from redo_lab.commands.again import with_way_on
     from redo_lab.commands.train import compose
 
-    # An `experiment=` of the user comes later and wins.
-    return with_way_on(compose(["-m", f"hydra.sweeper.file='{path.resolve()}'", *words]), "sweep", argv)
+    file = f"hydra.sweeper.file='{path.resolve()}'"
+    return with_way_on(compose(["-m", *words], ("sweep", name), [file]), "sweep", argv)
 
 
 def names() -> list[str]:

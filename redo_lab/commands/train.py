@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from redo_lab.commands.again import with_way_on
 from redo_lab.commands.mistakes import MISTAKES, explain
-from redo_lab.commands.words import arranged
+from redo_lab.commands.words import MULTIRUN, arranged
 from redo_lab.config import ConfigError, resolve
 from redo_lab.options import check_lists
 from redo_lab.paths import shipped
@@ -46,27 +46,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return with_way_on(compose(words), "train", words)
 
 
-def compose(words: Sequence[str]) -> int:
-    """Runs what the overrides in `words` ask for; returns the exit code."""
+def compose(words: Sequence[str], command: Sequence[str] = MULTIRUN, added: Sequence[str] = ()) -> int:
+    """Runs what the overrides in `words` ask for; returns the exit code.
+
+    command: what begins a command of several runs; added: words of Hydra's that nobody typed.
+    """
     try:
-        words = arranged(words)
+        words = arranged(words, command)
     except MISTAKES as error:
-        return _refuse(error, words)
-    sys.argv = ["redo-lab train", *words]
+        return _refuse(error, words, command[0])
+    sys.argv = [f"redo-lab {command[0]}", *words, *added]
     # Hydra then hands its errors on instead of printing them and leaving with code 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register_resolvers()
     try:
         compose_and_run()
     except MISTAKES as error:
-        return _refuse(error, words)
+        return _refuse(error, words, command[0])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return 0
 
 
-def _refuse(error: Exception, words: Sequence[str]) -> int:
-    print(printable(f"redo-lab train: {explain(error, words)}"), file=sys.stderr)
+def _refuse(error: Exception, words: Sequence[str], verb: str = "train") -> int:
+    print(printable(f"redo-lab {verb}: {explain(error, words)}"), file=sys.stderr)
     return EXIT_MISTAKE
 
 

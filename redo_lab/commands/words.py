@@ -13,6 +13,8 @@ from omegaconf import ListConfig, OmegaConf
 from redo_lab.commands.hints import composed_of
 from redo_lab.config import COMMON, ConfigError, require
 from redo_lab.options import groups, options
+from redo_lab.paths import conf_words
+from redo_lab.sweeping.keys import is_of_a_part
 
 ALONE = (
     *("-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run"),
@@ -26,22 +28,56 @@ WITH_VALUE = (
 INFO = ("-i", "--info")
 MODES = ("-r", "--run", "-m", "--multirun", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion")
 """Of these Hydra takes one."""
+MULTIRUN = ("train", "-m")
+TAKEN_APART = re.compile(r"""null|(['"])[^\s\\()\[\]{}:=,'"]*\1""")
+"""Values that mean another thing, or nothing, in Hydra's choice(…)."""
 INFO_VALUES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
-def arranged(words: Sequence[str]) -> list[str]:
-    """Hydra's options first, wherever they stood, then the settings; ConfigError for what is neither."""
+def arranged(words: Sequence[str], command: Sequence[str] = MULTIRUN) -> list[str]:
+    """Hydra's options first, wherever they stood, then the settings; ConfigError for what is neither.
+
+    command: what goes before settings of several runs, `sweep fig1` for words of that sweep.
+    """
     flags, settings = _separated(words)
     modes = [flag for flag in flags if flag.partition("=")[0] in MODES]
+    if command != MULTIRUN:
+        _refuse_for_sweep(modes, settings)
     require(len(set(modes)) < 2, f"{' and '.join(modes)} do not go together: give one of them")
     for place, word in enumerate(settings):
-        _check(word, place, settings)
+        _check(word, place, settings, command)
     several = set(flags) & {"-m", "--multirun"} or any(word.startswith("hydra.mode=") for word in settings)
     for word in settings:
         _refuse_empty(word)
         if not several:
             _refuse_several(word, settings)
+    if set(flags) & {"-m", "--multirun"} and _grid(settings):
+        settings = [_swept(word) for word in settings]
     return flags + [quoted(word, groups()) for word in settings]
+
+
+def _grid(settings: Sequence[str]) -> bool:
+    """Whether our own sweeper makes the jobs; to others every swept word is a dimension of their search."""
+    sweepers = [word.partition("=")[2] for word in settings if word.startswith("hydra/sweeper=")]
+    return sweepers[-1:] in ([], ["grid"])
+
+
+def _swept(word: str) -> str:
+    """`a.b=1` as `a.b=choice(1)`.
+
+    Hydra sets what isn't swept before it knows the jobs, where the part may be missing that only some of them have.
+    """
+    key, _, value = word.partition("=")
+    if not is_of_a_part(word):
+        return word
+    (override,) = OverridesParser.create().parse_overrides([word])
+    if override.is_sweep_override():
+        return word
+    text = override.get_value_element_as_str()
+    # A choice takes no null, and takes off the quotes of a string.
+    literal = TAKEN_APART.fullmatch(text)
+    quote = '"' if text[0] == "'" else "'"
+    return f"{key}=choice({quote}{text}{quote})" if literal else f"{key}=choice({value})"
 
 
 def quoted(word: str, group_names: Collection[str]) -> str:
@@ -86,26 +122,33 @@ def _refuse_dashes(word: str, rest: Sequence[str]) -> None:
     raise ConfigError(f"no option '{word}': {cure} (`redo-lab train --help` lists both)")
 
 
-def _check(word: str, place: int, settings: Sequence[str]) -> None:
+def _refuse_for_sweep(modes: Sequence[str], settings: Sequence[str]) -> None:
+    """ConfigError for what would make a sweep something else."""
+    other = next((mode for mode in modes if mode not in ("-m", "--multirun")), "")
+    require(not other, f"a sweep has no {other}, which is for one run: redo-lab train {other} …")
+    require(_grid(settings), "a sweep makes its jobs itself: other sweepers than grid are for redo-lab train -m")
+
+
+def _check(word: str, place: int, settings: Sequence[str], command: Sequence[str]) -> None:
     """ConfigError unless `word`, which stands at `place` of `settings`, is of the form key=value or ~key."""
     key, equals, value = word.partition("=")
     if word.startswith("~"):
         return
     if not equals:
-        _refuse_bare(word, place, settings)
+        _refuse_bare(word, place, settings, command)
     require(bool(key.strip("+ ")), f"'{word}' names no setting: it is written key=value, such as seed=3")
     require(bool(value.strip()), f"{word} has no value: give {word}…, or leave it out")
 
 
-def _refuse_bare(word: str, place: int, settings: Sequence[str]) -> None:
+def _refuse_bare(word: str, place: int, settings: Sequence[str], command: Sequence[str]) -> None:
     """`word` is a key before its value, one more value of the setting before it, or neither."""
     before = settings[place - 1] if place else ""
     bare = list(itertools.takewhile(lambda one: "=" not in one, settings[place:]))
     is_key = word in (*COMMON, *groups()) or re.fullmatch(r"[A-Za-z]\w*(\.\w+)+", word)
     if not is_key and "=" in before:
         values = ",".join(one.strip(",") for one in (before, *bare))
-        command = _multirun([*settings[: place - 1], values, *settings[place + len(bare) :]])
-        raise ConfigError(f"'{word}' names no setting; several values of one are joined by commas: {command}")
+        joined = _typed([*settings[: place - 1], values, *settings[place + len(bare) :]], command)
+        raise ConfigError(f"'{word}' names no setting; several values of one are joined by commas: {joined}")
     of_groups = [] if is_key else [f"{group}={word}" for group in groups() if word in options(group)]
     examples = of_groups or [f"{word}={bare[1] if bare[1:] else '…'}"]
     raise ConfigError(f"'{word}' is no setting, which is written key=value: {' or '.join(examples)}")
@@ -120,7 +163,7 @@ def _refuse_several(word: str, settings: Sequence[str]) -> None:
     root = composed_of(settings)
     listed = f"{key}s" in root or isinstance(OmegaConf.select(root, key, throw_on_missing=False), ListConfig)
     one = f"; one run with all of them: {shlex.quote(f'{key}=[{value}]')}" if listed and "(" not in value else ""
-    raise ConfigError(f"{word} asks for several runs, which need -m: {_multirun(settings)}{one}")
+    raise ConfigError(f"{word} asks for several runs, which need -m: {_typed(settings)}{one}")
 
 
 def _refuse_empty(word: str) -> None:
@@ -130,5 +173,5 @@ def _refuse_empty(word: str) -> None:
         raise ConfigError(f"{word} holds no value, so there is nothing to run: range(3) is 0, 1, 2")
 
 
-def _multirun(settings: Sequence[str]) -> str:
-    return shlex.join(["redo-lab", "train", "-m", *settings])
+def _typed(settings: Sequence[str], command: Sequence[str] = MULTIRUN) -> str:
+    return shlex.join(["redo-lab", *conf_words(), *command, *settings])

@@ -18,7 +18,8 @@ Compose = Callable[[Sequence[str]], object]
 class Applied:
     """The jobs, each with the words that apply to it, and no two the same for that reason.
 
-    notes: a line for each key that not all jobs have; unknown: for each key that none has, the job that comes nearest.
+    notes: a line for each key that some job was given and can't have; unknown: for each key that none has, the job that
+    comes nearest.
     """
 
     jobs: list[Job]
@@ -32,7 +33,7 @@ def applied(jobs: Sequence[Job], compose: Compose) -> Applied:
     A key that no job has stays in all of them. Jobs that choose the same options are composed once.
     """
     keys_of = _KeysOf(compose)
-    dotted = {key_of(word) for job in jobs for word in job if _is_of_a_part(word)}
+    dotted = {key_of(word) for job in jobs for word in job if is_of_a_part(word)}
     if not dotted:
         return Applied([*jobs], [], {})
     known = [keys_of(job) for job in jobs]
@@ -41,8 +42,10 @@ def applied(jobs: Sequence[Job], compose: Compose) -> Applied:
         [word for word in job if (key := key_of(word)) not in somewhere or key in keys]
         for job, keys in zip(jobs, known, strict=True)
     ]
-    unique = _without_repeats(jobs, fitted)
-    return Applied(unique, _notes(sorted(somewhere), unique), _nearest(sorted(dotted - somewhere), jobs, known))
+    pairs = _without_repeats(jobs, fitted)
+    return Applied(
+        [left for _, left in pairs], _notes(sorted(somewhere), pairs), _nearest(sorted(dotted - somewhere), jobs, known)
+    )
 
 
 class _KeysOf:
@@ -66,7 +69,8 @@ class _KeysOf:
         return word.startswith(("+", "~")) or "/" in key or key.partition("@")[0] in self.groups
 
 
-def _is_of_a_part(word: str) -> bool:
+def is_of_a_part(word: str) -> bool:
+    """Whether it sets a key below another one, which not every run need have: agent.learning_rate=1, not seed=1."""
     key = key_of(word)
     return "." in key and not key.startswith(("+", "~", "hydra.")) and "/" not in key
 
@@ -78,24 +82,28 @@ def _without_game(word: str) -> str:
     return f"{key}={environment}" if key == "env" and game in games(environment) else word
 
 
-def _without_repeats(jobs: Sequence[Job], fitted: Sequence[Job]) -> list[Job]:
-    """Those that differed only in words that didn't apply once; repeats that were asked for stay."""
+def _without_repeats(jobs: Sequence[Job], fitted: Sequence[Job]) -> list[tuple[Job, Job]]:
+    """Each job and what is left of it, those that differed only in words that didn't apply once.
+
+    Repeats that were asked for stay.
+    """
     first: dict[tuple[str, ...], Job] = {}
     return [
-        left
+        (job, left)
         for job, left in zip(jobs, fitted, strict=True)
         if first.setdefault(tuple(left), job) is job or first[tuple(left)] == job
     ]
 
 
-def _notes(keys: Sequence[str], jobs: Sequence[Job]) -> list[str]:
-    counts = {key: sum(key in map(key_of, job) for job in jobs) for key in keys}
-    total = len(jobs)
-    return [
-        f"{key} is set in {count} of {total} jobs: the others have no such key"
-        for key, count in counts.items()
-        if count < total
-    ]
+def _notes(keys: Sequence[str], pairs: Sequence[tuple[Job, Job]]) -> list[str]:
+    notes = []
+    for key in keys:
+        given = sum(key in map(key_of, job) for job, _ in pairs)
+        count = sum(key in map(key_of, left) for _, left in pairs)
+        asked = f"{given} jobs" if given == len(pairs) else f"the {given} jobs that are given it"
+        if count < given:
+            notes.append(f"{key} is set in {count} of {asked}: the others have no such key")
+    return notes
 
 
 def _nearest(keys: Sequence[str], jobs: Sequence[Job], known: Sequence[frozenset[str]]) -> dict[str, Job]:

@@ -96,7 +96,7 @@ def _packed(settings: Pool.Config, due: Sequence[Planned], on_gpus: bool) -> Poo
         return settings
     kinds = names() if on_gpus else []
     found = runs_per_gpu({_workload(job) for job in due}, kinds, measured()) if due else None
-    if found is None and on_gpus:
+    if due and found is None and on_gpus:
         print(
             f"runs_per_gpu=auto: nothing was measured on {', '.join(kinds) or 'these GPUs'} (make bench-gpu does it): "
             "1 run on each",

@@ -65,10 +65,10 @@ def test_the_options_of_every_verb_can_be_completed(verb: str) -> None:
 def test_after_ctrl_c_a_line_says_how_to_go_on(
     words: list[str], line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train, "compose", lambda words: 130)
+    monkeypatch.setattr(train, "compose", lambda *words: 130)
     assert main(words) == 130
     assert capsys.readouterr().err == f"stopped by Ctrl-C; to go on from the last checkpoint: {line}\n"
-    monkeypatch.setattr(train, "compose", lambda words: 1)
+    monkeypatch.setattr(train, "compose", lambda *words: 1)
     assert main(words) == 1
     assert capsys.readouterr().err == ""
 
@@ -99,6 +99,9 @@ def test_an_unknown_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
         ("redo-lab sweep fig10_d", "fig10_dqn fig10_drq"),
         ("redo-lab sweep fig1 recycler=red", "recycler=redo"),
         ("redo-lab figure eff", "efficiency"),
+        ("redo-lab sweep --", ""),
+        ("redo-lab figure --", "--list --format --smooth"),
+        ("redo-lab figure fig1 --sm", "--smooth"),
         ("redo-lab aggregate x", ""),
         ("redo-lab status --st", "--state"),
         ("redo-lab status --state fin", "finished"),

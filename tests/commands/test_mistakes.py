@@ -8,10 +8,11 @@ import pytest
 from hydra._internal.utils import get_args_parser
 from hydra.errors import MissingConfigException
 
+from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.cli import main
 from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
 from redo_lab.commands.mistakes import explain
-from redo_lab.commands.words import ALONE, INFO, WITH_VALUE
+from redo_lab.commands.words import ALONE, INFO, WITH_VALUE, arranged
 from redo_lab.config import ConfigError
 from redo_lab.options import files
 from redo_lab.paths import USER_CONF
@@ -88,9 +89,27 @@ MISTAKES = [
     ("train batch_size=64", "did you mean 'agent.batch_size', "),
     ("train agent=sac tau=0.1", "did you mean 'agent.target_smoothing', "),
     ("train width=2", "did you mean 'network.width'?"),
+    ("train training.evaluation_env_steps=2", "did you mean 'shared.evaluation_env_steps'?"),
+    ("train training.env_steps_per_iteration=2", "did you mean 'training.iteration_env_steps'?"),
+    ("train network.normalisation=layer", "did you mean 'network.norm'?"),
+    ("train checkpoint.interval=60", "did you mean 'checkpoint.every_seconds'?"),
+    ("train agent.min_replay=60", "did you mean 'agent.warmup_env_steps'?"),
+    ("train agnt.learning_rate=1", "did you mean 'agent.learning_rate'?"),
+    ("train network.initialisation=he", "did you mean 'network.initialiser'?"),
+    ("train agent.min_replays=60", "unknown key 'agent.min_replays': `redo-lab train --cfg job` prints all there are"),
+    ("train checkpoint.wait=60", "unknown key 'checkpoint.wait': `redo-lab train --cfg job` prints all there are"),
+    ("train network.depth=3", "unknown key 'network.depth': `redo-lab train --cfg job` prints all there are"),
     ("train zzzz=2", "unknown key 'zzzz': `redo-lab train --cfg job` prints all there are"),
     ("train recycler=redo recyclers.redo.period=5", "did you mean 'recyclers.redo.period_updates'?"),
     ("train recyclers.redo.period=5", "give recycler=redo too"),
+    ("train probe=dormancy probes.rank.delta=0.1", "give 'probe=[dormancy,rank]' too"),
+    ("train probes.rank.delta=0.1", "give 'probe=[dormancy,overlap,norms,churn,values,rank]' too"),
+    ("train probe=none probes.rank.delta=0.1", "give probe=rank too"),
+    ("train recycler=prune recyclers.redo.threshold=0.1", "give 'recycler=[prune,redo]' too"),
+    ("train network=redo", "no option 'redo' in group 'network': it is one of another group, give recycler=redo"),
+    ("train network=none", "no option 'none' in group 'network': choices: cifar, impala, minatar, mlp, nature"),
+    ("train agent=random", "no option 'random' in group 'agent': choices: dqn, dqn_nstep3, drq_eps, sac, sac_upstream"),
+    ("train network=1", "no option '1' in group 'network': choices: cifar, impala, minatar, mlp, nature"),
     ("train recyclers.redoo.threshold=5", "did you mean 'recyclers.redo.threshold' (with recycler=redo) or "),
     ("train recycler=redo threshold=0.1", "did you mean 'recyclers.redo.threshold', "),
     ("train thresholds=0.1", "'probes.dormancy.thresholds' or 'recyclers.redo.threshold' (with recycler=redo)?"),
@@ -135,6 +154,18 @@ MISTAKES = [
     ("train root=/proc/none/at/all", "root=/proc/none/at/all: can't write there"),
     ("sweep fig100", "no sweep 'fig100': did you mean 'fig10'?"),
     ("sweep fig1 seed 3", "'seed' is no setting, which is written key=value: seed=3"),
+    (
+        "sweep fig1 seed=0 1",
+        "redo-lab sweep: '1' names no setting; several values of one are joined by commas: "
+        "redo-lab sweep fig1 seed=0,1\n",
+    ),
+    ("sweep fig1 agent.lr=1", "redo-lab sweep: unknown key 'agent.lr': did you mean 'agent.learning_rate'?"),
+    ("sweep fig1 scale=demi", "redo-lab sweep: no option 'demi' in group 'scale'"),
+    ("sweep fig1 --cfg job", "redo-lab sweep: a sweep has no --cfg, which is for one run: redo-lab train --cfg …"),
+    (
+        "sweep fig1 hydra/sweeper=basic",
+        "redo-lab sweep: a sweep makes its jobs itself: other sweepers than grid are for",
+    ),
     ("sweep fig1 seed=range(0)", "seed=range(0) holds no value"),
     ("figure fig1", "runs/dqn17: no such directory; `redo-lab sweep fig1` makes these runs"),
     ("figure fgi1", "no figure 'fgi1': did you mean 'fig1'?"),
@@ -163,6 +194,7 @@ def test_a_mistake_is_refused_with_exit_code_2_and_leaves_nothing(
         ("seed=0,1 recycler=redo -m", "2 runs"),
         ("-m replay_ratio=glob(*)", "6 runs"),
         ("recycler=redo seed=-0", "1 run"),
+        ("-m recycler=none,redo recyclers.redo.threshold=0.1", "2 runs"),
     ],
 )
 def test_what_could_be_a_mistake_but_is_clear_works(
@@ -172,6 +204,16 @@ def test_what_could_be_a_mistake_but_is_clear_works(
     assert main(["train", *words.split(), "scale=smoke", "dry_run=true"]) == 0
     assert capfd.readouterr().out.startswith(f"{runs}: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_value_is_an_axis_of_our_own_sweeper_and_a_setting_to_others() -> None:
+    words = ["-m", "recycler=none,redo", "recyclers.redo.threshold=0.1", "seed=3"]
+    assert arranged(words) == ["-m", "recycler=none,redo", "recyclers.redo.threshold=choice(0.1)", "seed=3"]
+    for value in ("null", "'1'", '"1"', "''", "true", "[1,2]", "1e-3"):
+        plain = f"recyclers.redo.threshold={value}"
+        assert values(arranged(["-m", plain])[1]) == values(plain)
+    assert arranged([*words, "hydra/sweeper=optuna"])[2] == "recyclers.redo.threshold=0.1"
+    assert arranged(words[2:]) == words[2:]
 
 
 def test_hydras_own_options_are_known() -> None:
@@ -214,6 +256,16 @@ def test_options_and_settings_from_outside_are_in_the_hints(
     ):
         assert main(["--conf", str(tmp_path), "train", words]) == 2
         assert message in capfd.readouterr().err
+
+
+def test_a_suggested_command_has_the_users_folder(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(USER_CONF, "")
+    for words in (["train", "seed=0,1"], ["sweep", "fig1", "seed=0", "1"]):
+        assert main(["--conf", str(tmp_path), *words]) == 2
+        start = "train -m" if words[0] == "train" else "sweep fig1"
+        assert capfd.readouterr().err.endswith(f": redo-lab --conf {tmp_path} {start} seed=0,1\n")
 
 
 def test_optuna_where_it_is_not_installed_is_refused_with_what_installs_it() -> None:

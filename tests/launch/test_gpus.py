@@ -14,6 +14,7 @@ from redo_lab.launch import local
 from redo_lab.launch.board import Board, Job
 from redo_lab.launch.gpus import measured, names, recommended, record, runs_per_gpu, table_path
 from redo_lab.launch.local import Pool
+from redo_lab.plan import Plan
 
 CARD = "NVIDIA H100 80GB HBM3"
 SETTINGS = {"runs_at_once": None, "threads_per_run": 1, "gpus": None, "refresh_seconds": 1.0, "line_seconds": 1.0}
@@ -99,3 +100,13 @@ def test_a_sweep_takes_as_many_runs_a_gpu_as_were_measured(
     assert started == [at_once]
     said = f"runs_per_gpu=auto: nothing was measured on {CARD} (make bench-gpu does it): 1 run on each"
     assert (said in capsys.readouterr().err) == (table is None)
+
+
+@pytest.mark.usefixtures("two_cards")
+def test_nothing_is_said_of_gpus_where_nothing_is_left_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Plan, "finished", True)
+    words = ["-m", "env=minatar/breakout", "scale=smoke", "logger=none", "device=auto", "seed=range(2)"]
+    assert train.main([*words, f"root={tmp_path}", "hydra.launcher.runs_per_gpu=auto"]) == 0
+    assert capsys.readouterr().err == ""

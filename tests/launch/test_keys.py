@@ -37,6 +37,15 @@ def test_a_part_in_a_list_of_parts_has_its_keys() -> None:
     assert of(job, "recycler=prune recyclers.redo.threshold=0.2").jobs == [job.split(), ["recycler=prune"]]
 
 
+def test_only_jobs_that_lose_a_key_are_in_its_note() -> None:
+    some = ["agent=drq_eps agent.double=true", "agent=dqn"]
+    assert of(*some).notes == []
+    jobs = of(*some, *(f"recycler={name} recyclers.redo.threshold=0.1" for name in ("none", "redo")))
+    assert jobs.notes == [
+        "recyclers.redo.threshold is set in 1 of the 2 jobs that are given it: the others have no such key"
+    ]
+
+
 def test_a_key_that_no_job_has_stays_and_the_job_that_has_its_part_is_named() -> None:
     jobs = of("recycler=none recyclers.redo.treshold=1", "recycler=redo recyclers.redo.treshold=1")
     assert [len(job) for job in jobs.jobs] == [2, 2]
