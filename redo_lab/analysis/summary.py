@@ -62,7 +62,11 @@ def as_table(summary: Summary, narrow: bool) -> Printed:
     """The summary for a terminal; a `narrow` one has its intervals below the values."""
     score_table = summary.score_table
     level = summary.resampling.confidence
-    games = ", ".join(score_table.games) if len(score_table.games) <= MOST_GAMES else f"{len(score_table.games)} games"
+    games = (
+        ", ".join(map(current().game, score_table.games))
+        if len(score_table.games) <= MOST_GAMES
+        else f"{len(score_table.games)} games"
+    )
     title = f"{score_table.label}, {level:.0%} intervals ({score_table.suite}: {games})"
     table = Printed(
         title=Text(printable(title), style="italic"),

@@ -151,7 +151,7 @@ def test_the_same_sample_of_several_panels_is_said_once(source: Source) -> None:
     table = source.score_table
     text = of_all([table, table, other], [])
     assert text.startswith("Panels 1, 2: 5 seeds × 6 games per method")
-    assert "Panel 3: 5 seeds × pong per method" in text
+    assert "Panel 3: 5 seeds × Pong per method" in text
 
 
 def test_a_label_is_broken_to_fit_and_numbers_stay_with_their_letter() -> None:
