@@ -6,9 +6,8 @@ import polars as pl
 
 from redo_lab.analysis.aggregate import Estimate, estimate
 from redo_lab.analysis.bootstrap import Resampling
-from redo_lab.analysis.lines import dormancy_threshold, rows_of
+from redo_lab.analysis.lines import dormancy_threshold, final_dormancy
 from redo_lab.analysis.score_table import ScoreTable
-from redo_lab.runs.names import DORMANT_TOTAL, tau_text
 from redo_lab.runs.table import Table
 
 
@@ -25,8 +24,7 @@ def dormancy_lines(score_table: ScoreTable, table: Table, resampling: Resampling
 
 def final_estimates(score_table: ScoreTable, table: Table, tau: float, resampling: Resampling) -> dict[str, Estimate]:
     """Method → mean of the last total dormant % of its runs, resampled as scores are."""
-    rows = rows_of(score_table, table, [DORMANT_TOTAL + tau_text(tau)]).sort("updates", maintain_order=True)
-    last = rows.group_by("method", "game", "seed").agg(pl.col("value").last())
+    last = final_dormancy(score_table, table, tau)
     estimates = {}
     for method in score_table.methods:
         wide = last.filter(pl.col("method") == method).pivot("game", index="seed", values="value").sort("seed")

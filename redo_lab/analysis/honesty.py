@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from redo_lab.analysis.sheet import current
 from redo_lab.runs.entry import CONTINUED
 from redo_lab.runs.final_metrics import final_metrics_problem
 
@@ -25,7 +26,7 @@ class Cell(NamedTuple):
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.method} · {self.game} · seed {self.seed}"
+        return f"{self.method} · {current().game(self.game)} · seed {self.seed}"
 
 
 @dataclass

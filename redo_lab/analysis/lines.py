@@ -82,16 +82,16 @@ def dormancy_threshold(score_table: ScoreTable, table: Table) -> float | None:
     return tau_value(name.removeprefix(DORMANT_TOTAL))
 
 
-def final_dormancy(score_table: ScoreTable, table: Table, threshold: float) -> dict[str, float]:
-    """Method → mean over its runs of the last total dormant % (0 to 100) at `threshold`."""
-    last = (
-        table.values([DORMANT_TOTAL + tau_text(threshold)])
-        .sort("updates", maintain_order=True)
-        .group_by("directory")
-        .agg(pl.col("value").last())
-        .join(score_table.runs.select("directory", "method"), on="directory")
-    )
-    return dict(last.group_by("method").agg(pl.col("value").mean()).iter_rows())
+def last_values(score_table: ScoreTable, table: Table, metric: str, last_share: float = 0.0) -> pl.DataFrame:
+    """method, game, seed, value: of each run the mean of the last share of its values, at least of the last one."""
+    rows = rows_of(score_table, table, [metric]).sort("directory", "updates", maintain_order=True)
+    count = pl.max_horizontal((pl.len() * last_share).floor().cast(pl.Int64), 1)
+    return rows.group_by(*CELL, maintain_order=True).agg(pl.col("value").tail(count).mean())
+
+
+def final_dormancy(score_table: ScoreTable, table: Table, threshold: float) -> pl.DataFrame:
+    """method, game, seed, value: the last total dormant % (0 to 100) at `threshold` of each run."""
+    return last_values(score_table, table, DORMANT_TOTAL + tau_text(threshold))
 
 
 def rows_of(score_table: ScoreTable, table: Table, metrics: Sequence[str]) -> pl.DataFrame:

@@ -109,8 +109,8 @@ def _called(runs: pl.DataFrame) -> pl.DataFrame:
 
 
 def games_text(games: Sequence[str]) -> str:
-    """`pong`, or `17 games`."""
-    return games[0] if len(games) == 1 else f"{len(games)} games"
+    """`Demon Attack`, or `17 games`."""
+    return current().game(games[0]) if len(games) == 1 else f"{len(games)} games"
 
 
 def _ranks(runs: pl.DataFrame, keys: Sequence[str]) -> list[pl.Expr]:
@@ -143,6 +143,8 @@ def _refuse_duplicates(runs: pl.DataFrame, ignored: Sequence[str]) -> None:
     first = repeated.row(0, named=True)
     together = runs.filter(pl.col("directory").is_in(first["directory"]))
     ignored = [name for name in ignored if together[name].n_unique() > 1]
-    message = f"{first['method']} · {first['game']} · seed {first['seed']} has {len(first['directory'])} runs"
+    message = (
+        f"{first['method']} · {current().game(first['game'])} · seed {first['seed']} has {len(first['directory'])} runs"
+    )
     reason = f"; they also differ in {', '.join(ignored)}: add one to --by, or give fewer runs" if ignored else ""
     raise ValueError("\n  ".join([f"{message}{reason}:", *first["directory"]]))

@@ -43,7 +43,7 @@ class Summary:
 def summary_of(score_table: ScoreTable, table: Table, metrics: Sequence[str], resampling: Resampling) -> Summary:
     """The metrics of every method; the optimality gap only of normalised scores, as it is measured to a score of 1."""
     threshold = dormancy_threshold(score_table, table)
-    dormancy = final_dormancy(score_table, table, threshold) if threshold is not None else {}
+    dormancy = _dormancy(score_table, table, threshold) if threshold is not None else {}
     names = tuple(m for m in metrics if m != "optimality_gap" or score_table.normalisation is not Normalisation.NONE)
     needed = dict.fromkeys(("iqm", *names))
     estimates = {
@@ -52,11 +52,21 @@ def summary_of(score_table: ScoreTable, table: Table, metrics: Sequence[str], re
     return Summary(score_table, estimates, names, threshold, dormancy, resampling)
 
 
+def _dormancy(score_table: ScoreTable, table: Table, threshold: float) -> dict[str, float]:
+    """Method → mean over its runs of the dormant % at the end."""
+    last = final_dormancy(score_table, table, threshold)
+    return dict(last.group_by("method").agg(pl.col("value").mean()).iter_rows())
+
+
 def as_table(summary: Summary, narrow: bool) -> Printed:
     """The summary for a terminal; a `narrow` one has its intervals below the values."""
     score_table = summary.score_table
     level = summary.resampling.confidence
-    games = ", ".join(score_table.games) if len(score_table.games) <= MOST_GAMES else f"{len(score_table.games)} games"
+    games = (
+        ", ".join(map(current().game, score_table.games))
+        if len(score_table.games) <= MOST_GAMES
+        else f"{len(score_table.games)} games"
+    )
     title = f"{score_table.label}, {level:.0%} intervals ({score_table.suite}: {games})"
     table = Printed(
         title=Text(printable(title), style="italic"),

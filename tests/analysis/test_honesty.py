@@ -43,11 +43,11 @@ def cut(metrics: Path) -> None:
 
 
 RULES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "unequal seeds": (remove, "redo · pong · seed 1: no run"),
-    "missing game": (game_of_one_method, "redo · qbert · seed 0: no run"),
+    "unequal seeds": (remove, "redo · Pong · seed 1: no run"),
+    "missing game": (game_of_one_method, "redo · Q*bert · seed 0: no run"),
     "unfinished run": (
         lambda root: replaced(root, state="running"),
-        "redo · pong · seed 1: running at 250 of 1000 agent steps",
+        "redo · Pong · seed 1: running at 250 of 1000 agent steps",
     ),
     "mixed commits": (
         lambda root: replaced(root, git={"commit": "decaf", "dirty": False}),
@@ -65,7 +65,7 @@ RULES: dict[str, tuple[Callable[[Path], object], str]] = {
     "mixed lengths": (lambda root: replaced(root, steps=500), "1 run has agent steps 500, most have 1000"),
     "cut metrics": (
         lambda root: cut(root / "redo-pong-1" / "metrics.csv"),
-        "redo · pong · seed 1: finished, but its last evaluation is at 600 of 1000 agent steps: metrics.csv was cut",
+        "redo · Pong · seed 1: finished, but its last evaluation is at 600 of 1000 agent steps: metrics.csv was cut",
     ),
     "continued with other code": (
         lambda root: (root / "redo-pong-1" / "attempts.jsonl").write_text('{"commit": "c0ffee"}\n{"commit": "decaf"}'),
@@ -73,11 +73,11 @@ RULES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "damaged status": (
         lambda root: (root / "redo-pong-1" / "status.json").write_text(""),
-        "redo · pong · seed 1: unknown at 0 of 1000 agent steps: status.json can't be understood",
+        "redo · Pong · seed 1: unknown at 0 of 1000 agent steps: status.json can't be understood",
     ),
     "damaged run.json": (
         lambda root: (root / "redo-pong-1" / "run.json").write_text("{"),
-        "redo · pong · seed 1: no run",
+        "redo · Pong · seed 1: no run",
     ),
     "no score": (lambda root: replaced(root, returns=[float("nan")]), "its final score is nan"),
 }
@@ -121,7 +121,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     make_run(tmp_path, "none", "qbert", 0, [1.0], git={"commit": "decaf", "dirty": False})
     with pytest.raises(ValueError, match="things are in the way") as raised:
         scores_at(tmp_path)
-    for said in ("scale demo", "redo · pong · seed 1: no run", "decaf", "redo · qbert · seed 0: no run"):
+    for said in ("scale demo", "redo · Pong · seed 1: no run", "decaf", "redo · Q*bert · seed 0: no run"):
         assert said in str(raised.value)
 
 
@@ -251,7 +251,7 @@ def test_a_finished_run_whose_metrics_were_changed_afterwards_is_refused_by_name
     assert collect(load([tmp_path])).left_out == ()
     changed = whole.replace(b"1000,1000,evaluation/return_mean,", b"1000,1000,evaluation/return_mean,9")
     path.write_bytes(changed)
-    with pytest.raises(ValueError, match=r"redo · pong · seed 1: finished, but .*metrics.csv has .* bytes, but had"):
+    with pytest.raises(ValueError, match=r"redo · Pong · seed 1: finished, but .*metrics.csv has .* bytes, but had"):
         collect(load([tmp_path]))
     path.write_bytes(whole.replace(b",0.0\n", b",0.5\n", 1))
     with pytest.raises(ValueError, match="was changed after the run had finished"):

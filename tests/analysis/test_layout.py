@@ -17,13 +17,12 @@ from matplotlib.text import Text
 
 from redo_lab.analysis.bootstrap import Resampling
 from redo_lab.analysis.figures.base import Drawing, Source, Width, add_caption, canvas, even, fitted, of_all
-from redo_lab.analysis.figures.intervals import ABOVE, END_POINTS
 from redo_lab.analysis.figures.legends import even_columns
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.recipes import read
 from redo_lab.analysis.score_table import collect
 from redo_lab.runs.table import load
-from tests.helpers.studies import make_run
+from tests.helpers.studies import make_long_names
 
 GAMES = ("asterix", "breakout", "demon_attack", "pong", "qbert", "seaquest")
 METHODS = ("none", "redo", "reset", "weight_decay")
@@ -33,13 +32,7 @@ METHODS = ("none", "redo", "reset", "weight_decay")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     """4 methods × 2 replay ratios × 6 games × 5 seeds: eight long names."""
     root = tmp_path_factory.mktemp("layout") / "study"
-    for row, method in enumerate(METHODS):
-        for ratio in (0.25, 1.0):
-            for game in GAMES:
-                for seed in range(5):
-                    values = [10.0 * row + ratio + seed / 10 + moment for moment in range(4)]
-                    extra = {"rank/dense_srank": 400.0 + seed, "dormant/dense_tau0p1": 12.0 + row}
-                    make_run(root, method, game, seed, values, replay_ratio=ratio, extra=extra)
+    make_long_names(root, METHODS, GAMES, 5)
     table = load([root])
     return Source(collect(table, ["recycler", "replay_ratio"]), table, Resampling(50, 0))
 
@@ -124,13 +117,23 @@ def test_no_words_lie_on_one_another(source: Source, name: str) -> None:
 @pytest.mark.parametrize("name", ["iqm", "aggregates", "against_replay_ratio", "improvement"])
 def test_every_interval_is_above_the_markers_and_its_ends_are_longer(source: Source, name: str) -> None:
     lines = [line for line in drawn(source, name).figure.findobj(Line2D) if isinstance(line, Line2D) and line.axes]
-    intervals = [line for line in lines if line.get_marker() in ("|", "_") and line.get_zorder() == ABOVE]
+    intervals = [line for line in lines if line.get_marker() in ("|", "_")]
     markers = [line for line in lines if line.get_marker() in ("o", "s", "^", "D", "v", "P", "X", "<")]
     assert len(intervals) >= 8
-    assert markers
-    assert max(line.get_zorder() for line in markers) < ABOVE
-    assert max(line.get_markersize() for line in markers) < END_POINTS
-    assert all(np.ptp(np.asarray(line.get_data(), float), axis=1).max() >= 0 for line in intervals)
+    for one in intervals:
+        points = [marker for marker in markers if marker.axes is one.axes and at_the_place_of(one, marker)]
+        assert points, "an interval stands where the estimate of its own colour does"
+        assert all(one.get_zorder() > point.get_zorder() for point in points)
+        assert all(one.get_markersize() > point.get_markersize() for point in points)
+
+
+def at_the_place_of(interval: Line2D, marker: Line2D) -> bool:
+    """Whether `marker` has the colour of `interval` and a point at its place, across the direction it goes in."""
+    across = 0 if interval.get_marker() == "_" else 1
+    bounds, places = (np.asarray(line.get_data(), float) for line in (interval, marker))
+    assert bounds[across][0] == bounds[across][1]
+    assert bounds[1 - across][0] <= bounds[1 - across][1]
+    return interval.get_color() == marker.get_color() and bool(np.isclose(places[across], bounds[across][0]).any())
 
 
 def test_captions_say_what_lines_are_of(source: Source, tmp_path: Path) -> None:
@@ -148,7 +151,7 @@ def test_the_same_sample_of_several_panels_is_said_once(source: Source) -> None:
     table = source.score_table
     text = of_all([table, table, other], [])
     assert text.startswith("Panels 1, 2: 5 seeds × 6 games per method")
-    assert "Panel 3: 5 seeds × pong per method" in text
+    assert "Panel 3: 5 seeds × Pong per method" in text
 
 
 def test_a_label_is_broken_to_fit_and_numbers_stay_with_their_letter() -> None:

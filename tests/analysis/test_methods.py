@@ -66,7 +66,7 @@ def test_layer_normalisation_is_a_method_where_no_game_and_seed_has_both(tmp_pat
     assert methods_of(tmp_path) == ["none", "layer norm"]
     make_run(tmp_path, "redo", "pong", 2, [1.0], settings={"network": {"norm": "layer"}})
     assert methods_of(tmp_path) == ["none", "layer norm", "redo, layer norm"]
-    with pytest.raises(ValueError, match=r"none · pong · seed 1: no run\n  none · pong · seed 2: no run\n  layer norm"):
+    with pytest.raises(ValueError, match=r"none · Pong · seed 1: no run\n  none · Pong · seed 2: no run\n  layer norm"):
         collect(load([tmp_path]))
 
 
@@ -84,7 +84,7 @@ def test_runs_of_before_that_had_no_normalisation_are_of_the_baseline(tmp_path: 
     assert methods_of(tmp_path) == ["none", "redo"]
     make_run(tmp_path / "old", "none", "pong", 1, [1.0])
     assert methods_of(tmp_path) == ["none, new", "none, old", "redo, new"], "what sets the two apart is named"
-    with pytest.raises(ValueError, match="none · pong · seed 1 has 2 runs; they also differ in experiment: add one"):
+    with pytest.raises(ValueError, match="none · Pong · seed 1 has 2 runs; they also differ in experiment: add one"):
         add_method(load([tmp_path]), ["recycler"])
 
 
@@ -104,5 +104,5 @@ def test_a_game_of_two_suites_is_two_methods_by_the_names_of_the_suites(tmp_path
 def test_two_runs_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         make_run(tmp_path / folder / "same", "none", "pong", 0, [1.0])
-    with pytest.raises(ValueError, match="none · pong · seed 0 has 2 runs:"):
+    with pytest.raises(ValueError, match="none · Pong · seed 0 has 2 runs:"):
         methods_of(tmp_path)

@@ -67,7 +67,7 @@ def test_panels_share_what_stands_above_them_and_each_has_its_own_runs(runs: Pat
     assert set(curves["games"]) == {"pong"}
     assert set(curves["value"]) == {1.0}
     text = (tmp_path / "mine.txt").read_text()
-    assert text.startswith("Panel 1: 3 seeds × 2 games per method, atari, scale paper. Panel 2: 3 seeds × pong")
+    assert text.startswith("Panel 1: 3 seeds × 2 games per method, atari, scale paper. Panel 2: 3 seeds × Pong")
     assert text.count("Fewer than 5 seeds") == 1
 
 

@@ -18,7 +18,7 @@ from redo_lab.analysis.report.excerpts import LEAST, excerpt
 from redo_lab.analysis.report.pictures import ACROSS, WIDE, rows
 from redo_lab.cli import main
 from tests.analysis.test_report import CHROMIUM, FLAGS
-from tests.helpers.studies import make_run
+from tests.helpers.studies import make_long_names, make_run
 
 METHODS = ("none", "redo", "weight_decay")
 GAMES = ("breakout", "demon_attack", "pong", "qbert", "seaquest")
@@ -29,14 +29,8 @@ LONG = "[2026-01-01 00:00:00] step 1000 of 1000: evaluation return 12.5"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of 3 methods × 2 replay ratios × 5 games × 3 seeds, moved away from its runs; one has failed."""
     root = tmp_path_factory.mktemp("looks")
-    for row, method in enumerate(METHODS):
-        for ratio in (0.25, 1.0):
-            for game in GAMES:
-                for seed in range(3):
-                    values = [10.0 * row + ratio + seed / 10 + moment for moment in range(4)]
-                    extra = {"rank/dense_srank": 400.0 + seed, "dormant/dense_tau0p1": 12.0 + row}
-                    run = make_run(root / "runs", method, game, seed, values, replay_ratio=ratio, extra=extra)
-                    (run / "log.txt").write_text("".join(f"{LONG} {line}\n" for line in range(200)))
+    for run in make_long_names(root / "runs", METHODS, GAMES, 3):
+        (run / "log.txt").write_text("".join(f"{LONG} {line}\n" for line in range(200)))
     make_run(root / "runs", "redo", "zaxxon", 0, [1.0], state="failed", error="ValueError: no", replay_ratio=1.0)
     words = ["--by", "recycler", "replay_ratio", "--repetitions", "50", "--allow-missing"]
     assert main(["report", str(root / "runs"), "-o", str(root / "report.html"), *words]) == 0

@@ -42,7 +42,7 @@ def figure(name: str, runs: Path, folder: Path) -> list[dict[str, str]]:
 def test_aggregates_of_a_loss_say_so_and_stay_raw(losses: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["aggregate", str(losses), "--repetitions", "50"]) == 0
     out = capsys.readouterr().out
-    assert "loss (lower is better), 95% intervals (atari: breakout)" in out
+    assert "loss (lower is better), 95% intervals (atari: Breakout)" in out
     assert "return" not in out
     assert "optimality gap" not in out
     with (losses / "aggregate.csv").open() as file:

@@ -180,7 +180,7 @@ def test_a_cell_without_a_usable_run_is_named_and_refused(
     assert main([str(tmp_path), *FAST]) == 2
     err = capsys.readouterr().err
     assert err.startswith("redo-lab aggregate: 1 thing is in the way of a fair comparison:")
-    assert f"redo · pong · seed 1: {reason}" in err
+    assert f"redo · Pong · seed 1: {reason}" in err
     assert "--allow-missing" in err
     assert not (tmp_path / "aggregate.csv").exists()
 
@@ -192,8 +192,8 @@ def test_with_allow_missing_the_rest_is_aggregated_and_what_is_left_out_is_print
     _no_run(tmp_path)
     assert main([str(tmp_path), *FAST, "--allow-missing"]) == 0
     out = capsys.readouterr().out
-    assert "left out: redo · pong · seed 1: no run" in out
-    assert "left out: redo · breakout · seed 1: left out, as this method lacks the seed in another game" in out
+    assert "left out: redo · Pong · seed 1: no run" in out
+    assert "left out: redo · Breakout · seed 1: left out, as this method lacks the seed in another game" in out
     assert "warning: unequal numbers of seeds: none: 3; redo: 2" in out
     none, redo = read_rows(tmp_path)
     assert (none["seeds"], redo["seeds"]) == ("0 1 2", "0 2")
@@ -206,11 +206,11 @@ def test_a_game_that_a_method_lacks_is_left_out_of_all(tmp_path: Path) -> None:
     make_grid(tmp_path)
     for seed in range(2):
         make_run(tmp_path, "none", "qbert", seed, [1000.0])
-    with pytest.raises(ValueError, match="redo · qbert · seed 0: no run"):
+    with pytest.raises(ValueError, match=r"redo · Q\*bert · seed 0: no run"):
         scores_at(tmp_path)
     scores = scores_at(tmp_path, allow_missing=True)
     assert scores.games == ("breakout", "pong")
-    assert scores.left_out[2].startswith("none · qbert · seed 0: left out, as another method has no usable run")
+    assert scores.left_out[2].startswith("none · Q*bert · seed 0: left out, as another method has no usable run")
 
 
 def test_nothing_in_common_is_refused_even_with_allow_missing(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from torch.nn import Linear
 
 from redo_lab import load_agent
 from redo_lab.cli import main
@@ -100,5 +102,17 @@ def test_every_linked_sweep_and_figure_is_on_its_page() -> None:
 def test_the_pictures_of_the_concepts_are_drawn_from_runs(tmp_path: Path, trained: Path) -> None:
     assert concept_pictures.main(str(trained), str(trained), str(tmp_path)) == 0
     assert {path.name for path in tmp_path.glob("*.png")} == {"scores.png", "recycling.png"}
-    recycled = concept_pictures.draw_recycling(load_agent(trained), tmp_path / "again.png")
-    assert all(0 <= neuron < 128 for neuron in recycled)
+
+
+def test_the_picture_of_recycling_shows_the_neurons_that_are_recycled(tmp_path: Path, trained: Path) -> None:
+    agent = load_agent(trained)
+    (network,) = agent.agent.networks()
+    layer = concept_pictures.layer_of(network).layer
+    assert isinstance(layer, Linear)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.fill_(1.0)
+        layer.bias[[3, 70, 127]] = -1.0
+    assert sorted(concept_pictures.draw_recycling(agent, tmp_path / "again.png")) == [3, 70, 127]
+    assert (layer.weight[[3, 70, 127]] != 0).any(dim=1).all()
+    assert (tmp_path / "again.png").stat().st_size > 10_000

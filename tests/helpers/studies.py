@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,17 @@ def make_grid(root: Path, methods: tuple[str, ...] = ("none", "redo"), seeds: in
                 final = random + span * (base + row + seed)
                 dormant = 100.0 * (row + 1) + 100 * seed
                 make_run(root, method, game, seed, [0.0] * 9 + [final], dormant=dormant, **options)
+
+
+def make_long_names(root: Path, methods: Iterable[str], games: Iterable[str], seeds: int) -> list[Path]:
+    """Every method × replay ratio 0.25 and 1 × game × seed, with ranks and dormancy by layer: methods of long names."""
+    runs = []
+    for row, method in enumerate(methods):
+        extra = {"dormant/dense_tau0p1": 12.0 + row}
+        for ratio in (0.25, 1.0):
+            for game in games:
+                for seed in range(seeds):
+                    values = [10.0 * row + ratio + seed / 10 + moment for moment in range(4)]
+                    more = {"rank/dense_srank": 400.0 + seed, **extra}
+                    runs.append(make_run(root, method, game, seed, values, replay_ratio=ratio, extra=more))
+    return runs

@@ -1,14 +1,13 @@
-"""What figures that are tables share: the last values of runs, and lines below rows."""
+"""What figures that are tables share: their one metric, the heads of columns, and lines below rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import polars as pl
 from matplotlib.table import Table
 
 from redo_lab.analysis.figures.base import Source, shortened
-from redo_lab.analysis.lines import expanded, rows_of
+from redo_lab.analysis.lines import expanded
 
 LONGEST_HEAD = 14
 """Letters of the name of a column in one line."""
@@ -20,13 +19,6 @@ def the_metric(pattern: str, source: Source) -> str:
     if len(names) > 1:
         raise ValueError(f"{pattern} matches {', '.join(names)}: choose one")
     return names[0]
-
-
-def last_values(metric: str, source: Source, last_share: float) -> pl.DataFrame:
-    """method, game, seed, value: of each run the mean of the last share of its values, at least of the last one."""
-    rows = rows_of(source.score_table, source.table, [metric]).sort("directory", "updates", maintain_order=True)
-    count = pl.max_horizontal((pl.len() * last_share).floor().cast(pl.Int64), 1)
-    return rows.group_by("method", "game", "seed", maintain_order=True).agg(pl.col("value").tail(count).mean())
 
 
 def heads(names: Sequence[str]) -> list[str]:

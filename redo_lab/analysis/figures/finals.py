@@ -13,7 +13,8 @@ from matplotlib.table import Table
 from matplotlib.transforms import Bbox
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
-from redo_lab.analysis.figures.cells import heads, last_values, rule, the_metric
+from redo_lab.analysis.figures.cells import heads, rule, the_metric
+from redo_lab.analysis.lines import last_values
 from redo_lab.analysis.looks import SMALL_POINTS, STYLE
 from redo_lab.analysis.summary import cell_text
 
@@ -46,7 +47,7 @@ class Finals:
         score_table = source.score_table
         metric = the_metric(self.config.metric, source)
         summary = (
-            last_values(metric, source, self.config.last_share)
+            last_values(source.score_table, source.table, metric, self.config.last_share)
             .group_by("game", "method")
             .agg(
                 pl.col("value").mean().alias("mean"),

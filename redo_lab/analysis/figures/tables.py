@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from redo_lab.analysis.figures.base import Drawing, Source, Width, canvas, game_title, shortened
-from redo_lab.analysis.figures.cells import heads, last_values, rule, the_metric
+from redo_lab.analysis.figures.cells import heads, rule, the_metric
+from redo_lab.analysis.lines import last_values
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.methods import label_without, require_numbers
 from redo_lab.analysis.summary import cell_text
@@ -71,7 +72,7 @@ class Tables:
 
     def _data(self, source: Source, metric: str) -> pl.DataFrame:
         """A line for each cell: its row, its column, mean and spread over seeds."""
-        last = last_values(metric, source, self.config.last_share)
+        last = last_values(source.score_table, source.table, metric, self.config.last_share)
         places = {method: self._place(source, method) for method in source.score_table.methods}
         lines = []
         for method, (row, column) in places.items():
