@@ -57,7 +57,7 @@ def _not_lost(cancelled: Iterable[Row]) -> None:
     """Runs that never began say so themselves; the others save and say how they ended."""
     for row in cancelled:
         last = status.read(Path(row.directory))
-        if row.state is Standing.PENDING and last is not None and last.state is State.PENDING:
+        if row.state in (Standing.PENDING, Standing.HELD) and last is not None and last.state is State.PENDING:
             write_unheld(Path(row.directory), replace(last, state=State.INTERRUPTED))
 
 

@@ -75,11 +75,21 @@ def render(selection: Sequence[Row], width: int, height: int | None = None) -> G
     """The counts and, in at most `height` lines, a line for each run: those that need a look first."""
     order = list(Standing)
     ordered = sorted(selection, key=lambda row: (order.index(row.state), row.name))
-    shown = ordered if height is None else ordered[: max(1, height - 4)]
+    release = _release(selection)
+    shown = ordered if height is None else ordered[: max(1, height - 4 - len(release))]
     summary = ", ".join(f"{count} {state}" for state, count in counts(selection).items())
     head = Text(f"{len(selection)} {'run' if len(selection) == 1 else 'runs'}: {summary or 'none'}", style="bold")
     more = [Text(f"… and {len(ordered) - len(shown)} more")] if len(shown) < len(ordered) else []
-    return Group(head, *(_table(shown, width) if shown else []), *more)
+    return Group(head, *(_table(shown, width) if shown else []), *more, *release)
+
+
+def _release(selection: Sequence[Row]) -> list[Text]:
+    """What lets jobs that Slurm holds go on, which they don't do by themselves."""
+    held = {row.job: "Admin" in row.node for row in selection if row.state is Standing.HELD}
+    own, others = (",".join(sorted(job for job in held if held[job] is admin)) for admin in (False, True))
+    lines = [f"held by Slurm; this lets them go on: scontrol release {own}"] if own else []
+    lines += [f"held by an administrator of Slurm, who alone can release it: {others}"] if others else []
+    return [Text(line) for line in lines]
 
 
 def _table(selection: Sequence[Row], width: int) -> list[Text]:

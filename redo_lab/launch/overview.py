@@ -25,11 +25,12 @@ DEAD_SECONDS = 120
 
 
 class Standing(StrEnum):
-    """How a run stands for who looks from outside: a `State`, or lost."""
+    """How a run stands for who looks from outside: a `State`, lost, or held: its job waits until it is released."""
 
     RUNNING = "running"
     LOST = "lost"
     FAILED = "failed"
+    HELD = "held"
     INTERRUPTED = "interrupted"
     PREEMPTED = "preempted"
     PENDING = "pending"
@@ -158,7 +159,7 @@ def _state(directory: Path, last: Status | None, at: scheduler.Job | None, job_k
         return state
     if at is not None and at.state in scheduler.WAITING | scheduler.RUNNING:
         # Queued again, or just started and not yet at work.
-        return Standing.PENDING
+        return Standing.HELD if at.held else Standing.PENDING
     if state is Standing.RUNNING or (state is Standing.PENDING and (job_known or (last and _keeper_gone(last)))):
         return Standing.LOST
     return state

@@ -14,6 +14,9 @@ WAITING = frozenset(
     {"PENDING", "REQUEUED", "CONFIGURING", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 )
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "STAGE_OUT", "SIGNALING", "RESIZING"})
+HELD = frozenset({"REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
+HELD_REASON = re.compile("held|hold", re.IGNORECASE)
+"""JobHeldUser, JobHeldAdmin, JobHoldMaxRequeue, launch failed requeued held (or with _ for the spaces)."""
 JOB_ID = re.compile(r"\d+(_\d+)?", re.ASCII)
 CALL_SECONDS = 10
 CANCEL_AT_ONCE = 500
@@ -26,6 +29,11 @@ class Job(NamedTuple):
     state: str
     reason: str
     node: str
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits until somebody releases it."""
+        return self.state in HELD or (self.state in WAITING and bool(HELD_REASON.search(self.reason)))
 
 
 class Answer(NamedTuple):

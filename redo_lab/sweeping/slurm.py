@@ -80,7 +80,7 @@ def _submit(slurm: Slurm, sweep: Sweep) -> int:
         for line in slurm.submit(sweep):
             print(line)
     except SubmissionRefused as error:
-        print(f"redo-lab train: {error}", file=sys.stderr)
+        print(f"{sys.argv[0]}: {error}", file=sys.stderr)
         return EXIT_REFUSED
     print(f"submitted; the record is {sweep.path}. How it goes: redo-lab status {sweep.folder.parent}")
     return 0

@@ -76,6 +76,29 @@ def test_status_fits_its_terminal_and_gives_the_room_to_names(
     assert any("dqn space_invaders rr0.25 redo_scheduled s0" in row for row in rows) == (columns > 80)
 
 
+def test_status_names_the_command_that_releases_held_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "runs"
+    for name, state in (("a0", None), ("b1", State.PREEMPTED), ("c2", None), ("d3", State.PENDING), ("e4", None)):
+        make_run(root, name, state)
+    record(root, {"7_0": ["a0"], "7_1": ["b1"], "7_2": ["c2"], "7_3": ["d3", "e4"]})
+    queue = ("7_0|PENDING|Priority|", "7_1|PENDING|launch failed requeued held|", "7_2|PENDING|JobHeldAdmin|")
+    says = slurm_says(tmp_path / "bin", squeue="\n".join([*queue, "7_3|PENDING|JobHeldUser|"]))
+    monkeypatch.setenv("PATH", says)
+    assert main(["status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "5 runs: 4 held, 1 pending"
+    assert [line.split()[0] for line in lines[2:7]] == ["held", "held", "held", "held", "pending"]
+    assert [line.strip() for line in lines[7:]] == [
+        "held by Slurm; this lets them go on: scontrol release 7_1,7_3",
+        "held by an administrator of Slurm, who alone can release it: 7_2",
+    ]
+    assert main(["cancel", "exp", "--filter", "d3"]) == 0
+    assert (tmp_path / "bin" / "calls").read_text().splitlines()[-1] == "scancel 7_3"
+    assert json.loads((root / "exp" / "d3" / "status.json").read_text())["state"] == "interrupted"
+
+
 def test_status_as_json_of_the_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_three(tmp_path / "runs")
     assert main(["status", "exp", "--json", "--state", "failed", "finished", "--filter", "b"]) == 0

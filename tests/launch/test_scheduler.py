@@ -132,6 +132,26 @@ def test_no_state_both_waits_and_runs() -> None:
     assert not {"COMPLETED", "FAILED", "TIMEOUT", "NODE_FAIL"} & (scheduler.WAITING | scheduler.RUNNING)
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "held"),
+    [
+        ("PENDING", "JobHeldUser", True),
+        ("PENDING", "JobHeldAdmin", True),
+        ("PENDING", "JobHoldMaxRequeue", True),
+        ("PENDING", "launch failed requeued held", True),
+        ("PENDING", "launch_failed_requeued_held", True),
+        ("REQUEUE_HOLD", "None", True),
+        ("PENDING", "Priority", False),
+        ("PENDING", "BeginTime", False),
+        ("RUNNING", "None", False),
+        ("CANCELLED", "JobHeldUser", False),
+    ],
+)
+def test_a_held_job_is_one_that_waits_to_be_released(state: str, reason: str, held: bool) -> None:
+    assert Job("7", state, reason, "").held == held
+    assert scheduler.HELD < scheduler.WAITING
+
+
 def test_jobs_are_cancelled_a_chunk_at_a_time(
     tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:

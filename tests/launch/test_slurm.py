@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from redo_lab.cli import main
 from redo_lab.commands.train import CONF
 from redo_lab.config import ConfigError, parse
 from redo_lab.launch.pack import Pack
@@ -22,6 +23,7 @@ from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused, resubmit
 from redo_lab.runs import status
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
+from redo_lab.sweeping.slurm import EXIT_REFUSED
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "sbatch"
 SETTINGS = OmegaConf.to_container(OmegaConf.load(CONF / "hydra" / "launcher" / "slurm.yaml"))
@@ -317,6 +319,16 @@ def test_replays_that_do_not_fit_the_memory_of_their_job_are_refused(tmp_path: P
     code, said = dry(f"root={tmp_path / 'runs'}", *words)
     assert code == 2
     assert "2 runs go at once in a job: mem_gb=" in said
+
+
+@pytest.mark.parametrize("verb", [["train", "-m"], ["sweep", "demo_grid"]])
+def test_a_refusal_of_slurm_is_told_by_the_verb_that_submitted(
+    tmp_path: Path, site: Path, capfd: pytest.CaptureFixture[str], verb: list[str]
+) -> None:
+    say(site, "sbatch", "", code=1)
+    words = ["hydra/launcher=slurm", "env=minatar/breakout", "scale=smoke", "seed=0", f"root={tmp_path / 'runs'}"]
+    assert main([*verb, *words]) == EXIT_REFUSED
+    assert f"redo-lab {verb[0]}: sbatch refused" in capfd.readouterr().err
 
 
 def test_a_job_gets_the_users_own_conf_folders_before_its_own_setup(monkeypatch: pytest.MonkeyPatch) -> None:
