@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from itertools import takewhile
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -58,7 +59,7 @@ def _option(path: Path, group: str) -> str:
     text = path.read_text(encoding="utf-8")
     keys, classes = keys_of(text, group)
     opening = [line for line in _opening(text) if not line.startswith(PACKAGE)]
-    blocks = [_text(" ".join(line.removeprefix("#").strip() for line in opening))]
+    blocks = [_text(_words(opening))]
     blocks += [_about(cls) for cls in classes]
     if keys:
         rows = [f"| `{key.name}` | `{key.value}` | {key.kind} | {key.comment} |" for key in map(_escaped, keys)]
@@ -95,7 +96,7 @@ def _walk(
             yield from _walk(value, text, name, kind if is_dataclass(kind) else None, classes)
         else:
             written = text[value.start_mark.index : value.end_mark.index].strip()
-            yield Key(name, written, _kind(kinds.get(key.value)), _comment(text, value))
+            yield Key(name, written, _kind(kinds.get(key.value)), _comment(text, key, value))
 
 
 def _study_schema(plain: Mapping[str, Any]) -> type[Any] | None:
@@ -135,10 +136,18 @@ def _kind(kind: Any) -> str:
     return re.sub(r"\btyping\.", "", kind.__name__ if inspect.isclass(kind) and not get_args(kind) else str(kind))
 
 
-def _comment(text: str, value: yaml.Node) -> str:
-    """What stands behind a value on its line."""
+def _comment(text: str, key: yaml.Node, value: yaml.Node) -> str:
+    """What stands behind a value on its line, else the lines of comment directly above its key."""
     rest = text[value.end_mark.index :].partition("\n")[0] if value.end_mark.column else ""
-    return rest.strip().removeprefix("#").strip() if rest.strip().startswith("#") else ""
+    if rest.strip().startswith("#"):
+        return _words([rest])
+    lines = text.splitlines()[len(_opening(text)) : key.start_mark.line]
+    above = takewhile(lambda line: line.strip().startswith("#"), reversed(lines))
+    return _words(reversed(list(above)))
+
+
+def _words(lines: Iterable[str]) -> str:
+    return " ".join(line.strip().removeprefix("#").strip() for line in lines)
 
 
 def _opening(text: str) -> list[str]:

@@ -18,7 +18,7 @@ import pytest
 from redo_lab.analysis.report import serve, watch
 from redo_lab.cli import main
 from redo_lab.runs import status
-from tests.analysis.test_report import CHROMIUM, FLAGS
+from tests.helpers.browser import CHROMIUM, FLAGS
 from tests.helpers.launched import own
 from tests.helpers.studies import make_run
 

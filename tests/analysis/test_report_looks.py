@@ -17,7 +17,7 @@ from redo_lab.analysis.report.dark import PAGE, with_dark
 from redo_lab.analysis.report.excerpts import LEAST, excerpt
 from redo_lab.analysis.report.pictures import ACROSS, WIDE, rows
 from redo_lab.cli import main
-from tests.analysis.test_report import CHROMIUM, FLAGS
+from tests.helpers.browser import CHROMIUM, FLAGS
 from tests.helpers.studies import make_long_names, make_run
 
 METHODS = ("none", "redo", "weight_decay")

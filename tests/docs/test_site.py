@@ -52,9 +52,26 @@ def test_the_page_of_config_keys_has_every_option_with_its_values_types_and_comm
     for path in (ROOT / "conf").glob("*/*.yaml"):
         assert f"### {path.parent.name}={path.stem}\n" in page
     assert "| `agent.loss` | `huber` | `huber`, `mse` | huber \\| mse |" in page
-    assert "| `training.replay_ratio` | `???` | float |  |" in page
-    assert "| `recyclers.redo.period_updates` | `${shared.recycle_period_updates}` | int |  |" in page
+    assert "| `training.replay_ratio` | `???` | float | updates an agent step |" in page
+    period = "| `recyclers.redo.period_updates` | `${shared.recycle_period_updates}` | int | F of Algorithm 1: updates"
+    assert period in page
     assert "| `threads` | `null` | int or null | of torch in this process; null: torch's own choice |" in page
+
+
+def test_every_key_has_a_comment() -> None:
+    bare = re.findall(r"^\| (`[^`]+`) \|.*\|  \|$", config_keys.page(), re.MULTILINE)
+    assert bare == [], "say behind the value in conf/ what it is, in which unit, and where it comes from"
+
+
+def test_a_comment_stands_behind_the_value_or_above_the_key() -> None:
+    text = "# Opening.\na: 1\n# of two\n# lines\nb: 2\nc: [1,\n  2] # behind\n\nd: 4\n"
+    keys, _ = config_keys.keys_of(text, "hydra")
+    assert {key.name: key.comment for key in keys} == {
+        "hydra.a": "",
+        "hydra.b": "of two lines",
+        "hydra.c": "behind",
+        "hydra.d": "",
+    }
 
 
 def test_a_key_has_the_type_of_its_schema_whatever_the_depth() -> None:
