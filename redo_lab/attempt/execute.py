@@ -44,8 +44,7 @@ def execute(directory: Path) -> State:
                 tracker = checked.logger.build(directory=directory, run=run, config_tree=tree)
                 filming = _filming(checked.video_every_env_steps, directory, lease)
                 attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device, filming)
-            changed = provenance.differences(tree, first)
-            provenance.append(lease, from_step=attempt.first_step, device=device.type, changed=changed)
+                attempt.note(changed=provenance.differences(tree, first))
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)
         finally:

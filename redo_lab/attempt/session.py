@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,7 +21,7 @@ from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped
 from redo_lab.config import ConfigError, RunConfig
 from redo_lab.protocols import Journal, Logger, Study
-from redo_lab.runs import status
+from redo_lab.runs import provenance, status
 from redo_lab.runs.about import About
 from redo_lab.runs.atomic import DiskFull
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
@@ -83,6 +84,14 @@ class Attempt:
         """How far the run was when this attempt began."""
         return self.newest.manifest.number if self.newest else 0
 
+    def note(self, changed: Mapping[str, Any]) -> None:
+        """`attempts.jsonl` says how this attempt begins; if that raises, nothing of the attempt is left open."""
+        try:
+            provenance.append(self.reporter.lease, from_step=self.first_step, device=self.device.type, changed=changed)
+        except BaseException:
+            self.record.close()
+            raise
+
     def run(self, start: Start) -> State:
         """How the attempt ended; everything is on disk, and the status says it."""
         state, error = State.FAILED, None
@@ -98,14 +107,22 @@ class Attempt:
                 LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, EXPLAINED))
             return self._end(state, error)
         finally:
-            self.record.close()
+            try:
+                # Before the lease and the log go: the writer needs both.
+                self.checkpointer.close()
+            finally:
+                self.record.close()
 
     def _end(self, state: State, error: str | None) -> State:
         try:
             self.reporter.end(self.study, state, error)
             return state
-        except OSError as problem:
-            LOG.error("the last metrics are not on disk: %s", problem)
+        except LeaseLost:
+            raise
+        except Exception as problem:
+            # Not of the disk alone: they may not be finite, or not come from a GPU that has failed.
+            explained = isinstance(problem, (OSError, *EXPLAINED))
+            LOG.error("the last metrics are not on disk: %s", problem, exc_info=not explained)
             error = error or str(problem)
         try:
             self.reporter.write(State.FAILED, error)
