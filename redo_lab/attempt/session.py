@@ -23,7 +23,7 @@ from redo_lab.config import ConfigError, RunConfig
 from redo_lab.protocols import Journal, Logger, Study
 from redo_lab.runs import provenance, status
 from redo_lab.runs.about import About
-from redo_lab.runs.atomic import DiskFull
+from redo_lab.runs.atomic import NO_SPACE, DiskFull
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
@@ -89,8 +89,13 @@ class Attempt:
         try:
             provenance.append(self.reporter.lease, from_step=self.first_step, device=self.device.type, changed=changed)
         except BaseException:
-            self.record.close()
+            self.close()
             raise
+
+    def close(self) -> None:
+        """The files are closed, and the terminal is as it was."""
+        self.reporter.close()
+        self.record.close()
 
     def run(self, start: Start) -> State:
         """How the attempt ended; everything is on disk, and the status says it."""
@@ -104,14 +109,14 @@ class Attempt:
                 raise
             except Exception as problem:
                 error = traceback.format_exc()
-                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, EXPLAINED))
+                LOG.error("training failed: %s", problem, exc_info=not _is_explained(problem))
             return self._end(state, error)
         finally:
             try:
                 # Before the lease and the log go: the writer needs both.
                 self.checkpointer.close()
             finally:
-                self.record.close()
+                self.close()
 
     def _end(self, state: State, error: str | None) -> State:
         try:
@@ -195,6 +200,11 @@ def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
         if isinstance(error, ValueError) and not isinstance(error, ConfigError):
             raise CheckpointError(str(error)) from error
         raise
+
+
+def _is_explained(problem: Exception) -> bool:
+    """Whether its message says all: so does that of a full disk whoever writes, a library or torch.compile too."""
+    return isinstance(problem, EXPLAINED) or (isinstance(problem, OSError) and problem.errno in NO_SPACE)
 
 
 def _offsets(facts: object) -> Offsets:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from redo_lab.attempt import checkpointer, log_file
+from redo_lab.attempt import checkpointer, log_file, reporter
 from redo_lab.attempt.metrics_log import MetricsLog
 from redo_lab.attempt.reporter import Reporter
 from redo_lab.commands.train import main
@@ -104,3 +105,41 @@ def test_a_disk_too_full_for_metrics_and_log_ends_a_run_without_a_traceback(
     assert "MB were to be written" in text
     assert "lines of the log are missing" in text
     assert "Traceback" not in text
+
+
+def test_a_full_disk_that_somebody_else_writes_to_ends_a_run_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", "/cache")
+
+    monkeypatch.setattr(Reporter, "tick", refuse)
+    code, left = train(tmp_path)
+    assert (code, left.state) == (1, State.FAILED)
+    text = capsys.readouterr().err
+    assert "Disk quota exceeded: '/cache'" in text
+    assert "Traceback" not in text
+
+
+def test_a_run_that_fails_gives_the_terminal_its_cursor_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    class Bar:
+        def __init__(self, directory: Path, total: int) -> None:
+            drawn.append("begin")
+
+        def show(self, done: int, summary: str) -> None:
+            drawn.append("show")
+
+        def stop(self) -> None:
+            drawn.append("stop")
+
+    def refuse(_: MetricsLog) -> None:
+        raise DiskFull("0.001 MB were to be written")
+
+    monkeypatch.setattr(reporter, "_Bar", Bar)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(MetricsLog, "flush", refuse)
+    code, _ = train(tmp_path)
+    assert code == 1
+    assert (drawn[0], drawn[-1], drawn.count("stop")) == ("begin", "stop", 1)
