@@ -209,6 +209,13 @@ def test_a_lost_replay_is_empty_also_where_no_warm_up_comes_in_its_place() -> No
     assert second.replay.added == 2, "the first observation and the one that a step led to"
 
 
+def test_the_shortest_warm_up_that_is_accepted_leaves_a_transition_for_the_first_update() -> None:
+    loop, _ = start("replay_ratio=1", "agent.update_period_env_steps=1", "agent.n_step=3", "agent.warmup_env_steps=2")
+    for _, _ in zip(range(3), loop.steps(), strict=False):
+        pass
+    assert (loop.counters.env_steps, loop.counters.updates) == (3, 1)
+
+
 AHEAD = ["replay_ratio=1", "training.iterations=2", "agent.update_period_env_steps=1", "agent.act_ahead=true"]
 
 
