@@ -115,7 +115,8 @@ class Loop(Study):
     def lose_bulk(self) -> None:
         """The replay was not saved: as many transitions as a warm-up has come first, from the agent as it is."""
         if 0 < self.counters.env_steps < self.lengths.env_steps:
-            self.refill_env_steps = self.agent.warmup_env_steps
+            # With the next step there is a transition of n steps, as its updates need one.
+            self.refill_env_steps = max(self.agent.warmup_env_steps, self.replay.config.n_step - 1)
             self.replay.episode_start, self.replay.added = None, 0
             self.obs = self.next_action = None
 

@@ -209,6 +209,20 @@ def test_a_lost_replay_is_empty_also_where_no_warm_up_comes_in_its_place() -> No
     assert second.replay.added == 2, "the first observation and the one that a step led to"
 
 
+def test_a_lost_replay_has_a_transition_again_when_updates_go_on_at_once() -> None:
+    words = ["replay_ratio=1", "agent.update_period_env_steps=4", "agent.n_step=3", "agent.warmup_env_steps=0"]
+    first, _ = start(*words)
+    for _, _ in zip(range(7), first.steps(), strict=False):
+        pass
+    second, _ = start(*words)
+    second.load_state_dict(copied(first))
+    second.lose_bulk()
+    for _ in second.steps():
+        if second.counters.env_steps == 8:
+            break
+    assert second.counters.updates == 8
+
+
 def test_the_shortest_warm_up_that_is_accepted_leaves_a_transition_for_the_first_update() -> None:
     loop, _ = start("replay_ratio=1", "agent.update_period_env_steps=1", "agent.n_step=3", "agent.warmup_env_steps=2")
     for _, _ in zip(range(3), loop.steps(), strict=False):
