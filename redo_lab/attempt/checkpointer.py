@@ -14,6 +14,7 @@ import torch
 from redo_lab.attempt.breather import Breather
 from redo_lab.config import CheckpointConfig
 from redo_lab.protocols import Study
+from redo_lab.runs.atomic import naming_full_disk
 from redo_lab.runs.bulk import OverwrittenError, PartFile, Snapshot
 from redo_lab.runs.checkpoint import Checkpoint, CheckpointError, Checkpoints
 from redo_lab.runs.record import Offsets
@@ -80,6 +81,13 @@ class Checkpointer:
             self._writer = None
         self._raise_problem()
 
+    def close(self) -> None:
+        """Nothing is being written any more; what the writer ran into is a line in the log if nobody has asked."""
+        try:
+            self.finish()
+        except Exception as error:
+            LOG.warning("the checkpoint that was being written is not there: %s", error)
+
     def _moment(self, study: Study, bulk: bool) -> Moment:
         offsets = self.offsets()
         state = encode(study.state_dict())
@@ -96,7 +104,8 @@ class Checkpointer:
     def _write(self, moment: Moment, breather: Breather) -> None:
         try:
             folder = self.checkpoints.bulk_folder
-            folder.mkdir(parents=True, exist_ok=True)
+            with naming_full_disk(folder, 0):
+                folder.mkdir(parents=True, exist_ok=True)
             guard = self.checkpoints.guard
             files = moment.bulk.write(folder, guard, breather.rest) if moment.bulk is not None else []
             self.checkpoints.commit(moment.number, moment.state, files, moment.facts)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import torch
 
 from redo_lab.attempt.filming import Filming
+from redo_lab.attempt.log_file import logging_to
 from redo_lab.attempt.session import Attempt, failing
 from redo_lab.attempt.signals import stopping
 from redo_lab.config import ConfigError
 from redo_lab.plan import device_of, stored_run
 from redo_lab.runs import about, provenance, video
-from redo_lab.runs.atomic import open_append_nofollow
 from redo_lab.runs.lease import Lease, acquire
 from redo_lab.runs.reading import read_object
 from redo_lab.runs.status import State
 from redo_lab.runs.stored import stored_config
 from redo_lab.seeding import Seeds
-
-LOG = logging.getLogger("redo_lab")
 
 
 def execute(directory: Path) -> State:
@@ -43,15 +37,14 @@ def execute(directory: Path) -> State:
         raise ConfigError(f"{directory} holds no run that can be carried on: {error}") from error
     set_up_torch(config.threads)
     device = device_of(config.device)
-    with stopping() as stop, _logging_to(directory / "log.txt"):
+    with stopping() as stop, logging_to(directory / "log.txt"):
         lease = acquire(directory, stale_seconds=config.checkpoint.stale_seconds)
         try:
             with failing(directory, lease, described):
                 tracker = checked.logger.build(directory=directory, run=run, config_tree=tree)
                 filming = _filming(checked.video_every_env_steps, directory, lease)
                 attempt = Attempt(config, directory, lease, stop, tracker, study.total, study.unit, device, filming)
-            changed = provenance.differences(tree, first)
-            provenance.append(lease, from_step=attempt.first_step, device=device.type, changed=changed)
+                attempt.note(changed=provenance.differences(tree, first))
             state = attempt.run(partial(study.start, Seeds(config.seed), device))
             tracker.finish(state.value)
         finally:
@@ -71,19 +64,3 @@ def set_up_torch(threads: int | None) -> None:
     torch.set_flush_denormal(True)
     if threads is not None:
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """LOG goes to `path`, with times, and to the terminal."""
-    stream = io.TextIOWrapper(open_append_nofollow(path), encoding="utf-8", line_buffering=True)
-    to_file, to_terminal = logging.StreamHandler(stream), logging.StreamHandler()
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    LOG.handlers = [to_file, to_terminal]
-    LOG.setLevel(logging.INFO)
-    LOG.propagate = False
-    try:
-        yield
-    finally:
-        LOG.handlers = []
-        stream.close()

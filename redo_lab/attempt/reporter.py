@@ -66,8 +66,8 @@ class Reporter:
         self.pace = Pace()
         self.stepped: float | None = None
         self.started = self.refreshed = self.lined = time.monotonic()
-        self.bar = _Bar(directory, total) if sys.stderr.isatty() else None
         self.write(State.RUNNING, None)
+        self.bar = _Bar(directory, total) if sys.stderr.isatty() else None
 
     def tick(self, study: Reported) -> None:
         """After each step of `study`; cheap when nothing is due."""
@@ -84,13 +84,6 @@ class Reporter:
             self.lined = now
             LOG.info("%s", self._summary())
 
-    def beat(self) -> None:
-        """Shows that the run lives while it takes no step; nothing happens before a refresh is due."""
-        now = time.monotonic()
-        if now - self.refreshed >= self.config.refresh_seconds:
-            self.refreshed = now
-            self.write(State.RUNNING, None)
-
     def end(self, study: Reported | None, state: State, error: str | None) -> None:
         """The last refresh: everything logged is on disk and the status is `state`. None: the study never began."""
         if study is not None:
@@ -98,9 +91,15 @@ class Reporter:
             self._refresh(study, time.monotonic())
         if self.bar is not None:
             self.bar.show(self.progress.done, self._summary())
-            self.bar.stop()
+        self.close()
         self.write(state, error)
         LOG.info("%s: %s", state.value, self._summary())
+
+    def close(self) -> None:
+        """The terminal is as it was before: a bar that goes on would hide its cursor for good."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
 
     def _refresh(self, study: Reported, now: float) -> None:
         self.log.flush()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,9 +21,9 @@ from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped
 from redo_lab.config import ConfigError, RunConfig
 from redo_lab.protocols import Journal, Logger, Study
-from redo_lab.runs import status
+from redo_lab.runs import provenance, status
 from redo_lab.runs.about import About
-from redo_lab.runs.atomic import DiskFull
+from redo_lab.runs.atomic import NO_SPACE, DiskFull
 from redo_lab.runs.checkpoint import CheckpointError, Checkpoints
 from redo_lab.runs.identity import code_version, versions
 from redo_lab.runs.lease import Lease, LeaseLost
@@ -83,6 +84,19 @@ class Attempt:
         """How far the run was when this attempt began."""
         return self.newest.manifest.number if self.newest else 0
 
+    def note(self, changed: Mapping[str, Any]) -> None:
+        """`attempts.jsonl` says how this attempt begins; if that raises, nothing of the attempt is left open."""
+        try:
+            provenance.append(self.reporter.lease, from_step=self.first_step, device=self.device.type, changed=changed)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """The files are closed, and the terminal is as it was."""
+        self.reporter.close()
+        self.record.close()
+
     def run(self, start: Start) -> State:
         """How the attempt ended; everything is on disk, and the status says it."""
         state, error = State.FAILED, None
@@ -95,17 +109,25 @@ class Attempt:
                 raise
             except Exception as problem:
                 error = traceback.format_exc()
-                LOG.error("training failed: %s", problem, exc_info=not isinstance(problem, EXPLAINED))
+                LOG.error("training failed: %s", problem, exc_info=not _is_explained(problem))
             return self._end(state, error)
         finally:
-            self.record.close()
+            try:
+                # Before the lease and the log go: the writer needs both.
+                self.checkpointer.close()
+            finally:
+                self.close()
 
     def _end(self, state: State, error: str | None) -> State:
         try:
             self.reporter.end(self.study, state, error)
             return state
-        except OSError as problem:
-            LOG.error("the last metrics are not on disk: %s", problem)
+        except LeaseLost:
+            raise
+        except Exception as problem:
+            # Not of the disk alone: they may not be finite, or not come from a GPU that has failed.
+            explained = isinstance(problem, (OSError, *EXPLAINED))
+            LOG.error("the last metrics are not on disk: %s", problem, exc_info=not explained)
             error = error or str(problem)
         try:
             self.reporter.write(State.FAILED, error)
@@ -178,6 +200,11 @@ def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
         if isinstance(error, ValueError) and not isinstance(error, ConfigError):
             raise CheckpointError(str(error)) from error
         raise
+
+
+def _is_explained(problem: Exception) -> bool:
+    """Whether its message says all: so does that of a full disk whoever writes, a library or torch.compile too."""
+    return isinstance(problem, EXPLAINED) or (isinstance(problem, OSError) and problem.errno in NO_SPACE)
 
 
 def _offsets(facts: object) -> Offsets:

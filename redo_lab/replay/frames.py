@@ -36,8 +36,9 @@ class Placement(Enum):
 
 
 def free_bytes(device: torch.device) -> int:
-    """Of the memory of a GPU, what nothing has taken yet."""
-    return torch.cuda.mem_get_info(device)[0]
+    """Of the memory of a GPU, what nothing has taken yet; what PyTorch holds back for reuse counts as free."""
+    reusable = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + reusable
 
 
 class DeviceFrames:

@@ -94,7 +94,9 @@ class Record:
     def sync(self) -> None:
         """All that was appended outlives a power failure."""
         for file in (self._metrics, self._throughput):
-            os.fsync(file.fileno())
+            # Where room is given late (NFS, quotas), only this says that there is none.
+            with naming_full_disk(self.directory, file.tell()):
+                os.fsync(file.fileno())
         sync_folder(self.directory)
 
     def close(self) -> None:

@@ -148,13 +148,16 @@ class Epochs(Study):
         if self.evaluated_epochs == self.counters.env_steps:
             return
         self.phase = "evaluation"
+        accuracies: dict[str, Tensor | float] = {}
         for name, examples in ((TRAIN_ACCURACY, self.training), (TEST_ACCURACY, self.test)):
             if examples is not None:
                 correct: list[Tensor] = []
                 for chunk in examples.chunks():
                     correct.append(self.learner.correct(chunk))
                     yield
-                self.journal.add(self.counters, {name: 100 * torch.stack(correct).sum() / len(examples)})
+                accuracies[name] = 100 * torch.stack(correct).sum() / len(examples)
+        # All at its end: what is cut off and begins again has said nothing yet.
+        self.journal.add(self.counters, accuracies)
         self.phase = "training"
         self.evaluated_epochs = self.counters.env_steps
 

@@ -81,13 +81,14 @@ class Loop(Study):
         self.acted_updates = 0
         """Interventions have acted after every update up to this one."""
         self.refill_env_steps = 0
+        """To take before training goes on, of a run whose replay was lost."""
 
     def steps(self) -> Iterator[None]:
         """Trains to the end, from the beginning or from a loaded state; yields after each step, evaluation's too."""
         if self.obs is None:
             self.obs = self._begin()
         if self.refill_env_steps:
-            yield from self._refill()
+            yield from self._refill(self.obs)
         while self.step_is_open or self.counters.env_steps < self.lengths.env_steps:
             if not self.step_is_open:
                 self._step(self.obs)
@@ -114,19 +115,21 @@ class Loop(Study):
     def lose_bulk(self) -> None:
         """The replay was not saved: as many transitions as a warm-up has come first, from the agent as it is."""
         if 0 < self.counters.env_steps < self.lengths.env_steps:
-            self.refill_env_steps = self.agent.warmup_env_steps
+            # With the next step there is a transition of n steps, as its updates need one.
+            self.refill_env_steps = max(self.agent.warmup_env_steps, self.replay.config.n_step - 1)
+            self.replay.episode_start, self.replay.added = None, 0
+            self.obs = self.next_action = None
 
-    def _refill(self) -> Iterator[None]:
+    def _refill(self, obs: Observation) -> Iterator[None]:
         """None of these transitions is counted or logged."""
         self.phase = "refill"
-        self.replay.episode_start, self.replay.added = None, 0
-        obs = self._begin()
-        for _ in range(self.refill_env_steps):
+        while self.refill_env_steps:
             step = self.env.step(action := self.agent.act(obs, self.counters.env_steps))
             self.replay.append(action, step.reward, step.obs, step.terminated, step.truncated)
-            obs = self._begin() if step.terminated or step.truncated else step.obs
+            self.obs = obs = self._begin() if step.terminated or step.truncated else step.obs
+            self.refill_env_steps -= 1
             yield
-        self.obs, self.next_action, self.refill_env_steps, self.phase = obs, None, 0, "training"
+        self.phase = "training"
 
     def _begin(self) -> Observation:
         obs = self.env.reset()
@@ -192,6 +195,7 @@ class Loop(Study):
             "acted_updates": self.acted_updates,
             "obs": self.obs,
             "next_action": self.next_action,
+            "refill_env_steps": self.refill_env_steps,
             "env": self.env.state_dict(),
             "agent": self.agent.state_dict(),
             "aftercare": self.aftercare.state_dict(),
@@ -207,6 +211,7 @@ class Loop(Study):
         self.acted_updates = state["acted_updates"]
         self.obs = state["obs"]
         self.next_action = state.get("next_action")
+        self.refill_env_steps = state.get("refill_env_steps", 0)
         self.env.load_state_dict(state["env"])
         self.agent.load_state_dict(state["agent"])
         self.aftercare.load_state_dict(state["aftercare"])

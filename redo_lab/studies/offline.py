@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainingConfig(online.TrainingConfig):
-    """Length in `updates`; null: as many as online training of these iterations and this replay ratio makes.
+    """Length in `updates`; null: as many as online training of these iterations and this replay ratio makes
+    if it begins without a warm-up.
 
     One update stands for 1 / replay_ratio agent steps, in which all periods in agent steps are counted.
     """
@@ -117,7 +118,7 @@ class Offline(Blueprint):
 
     @staticmethod
     def planned_updates(root: Mapping[str, Any]) -> int:
-        """As many as the config says, or as online training of the same length makes."""
+        """As many as the config says, or as online training of the same length makes without a warm-up."""
         training = root["training"]
         env_steps = training["iterations"] * training["iteration_env_steps"]
         return int(training["updates"] or env_steps * exact_ratio(training["replay_ratio"]))

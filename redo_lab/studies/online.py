@@ -99,6 +99,21 @@ class Online(Blueprint):
         require(
             warmup < self.total, f"agent.warmup_env_steps={warmup}, but training has {self.total} agent steps in all"
         )
+        first, n_step = self._first_update_env_step(), self.replay.config.n_step
+        require(
+            first >= n_step,
+            f"the first update comes after agent step {first}, when no transition of n_step={n_step} is complete yet: "
+            f"set agent.warmup_env_steps={n_step - 1} or more",
+        )
+
+    def _first_update_env_step(self) -> int:
+        """That of the first update; the whole length where none is made, or where only the built agent knows."""
+        agent = self.agent.config
+        if not hasattr(agent, "update_period_env_steps"):
+            return self.total
+        ratio, warmup = exact_ratio(self.training.replay_ratio), agent.warmup_env_steps
+        clock = UpdateClock(ratio, warmup, agent.update_period_env_steps, self.total)
+        return next((step for step in range(warmup, self.total) if clock.due(step, 0)), self.total)
 
     @staticmethod
     def planned_updates(root: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from redo_lab.attempt import checkpointer
 from redo_lab.attempt.checkpointer import Checkpointer
 from redo_lab.config import CheckpointConfig
 from redo_lab.replay.bulk import ReplayBulk
+from redo_lab.runs.atomic import DiskFull
 from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.record import Offsets
@@ -79,6 +81,24 @@ def test_whoever_waits_for_the_writer_ends_its_rest(tmp_path: Path, monkeypatch:
     newest = saver.checkpoints.newest()
     assert newest is not None
     assert newest.manifest.number == 7
+
+
+def test_a_disk_without_room_for_the_folder_is_called_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saver = Checkpointer(
+        CheckpointConfig(every_seconds=300, keep=2, replay=True, stale_seconds=60),
+        checkpoints=Checkpoints(tmp_path),
+        offsets=lambda: Offsets(0, 0),
+        versions={},
+    )
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        saver.save(study(None))
+        with pytest.raises(DiskFull, match="MB were to be written"):
+            saver.finish()
 
 
 def test_a_replay_lets_the_writer_rest_while_it_packs(tmp_path: Path) -> None:

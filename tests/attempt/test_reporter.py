@@ -91,14 +91,3 @@ def test_an_evaluation_spoils_no_rate(tmp_path: Path, clock: Clock, reporter: Re
         clock.now += 1
         reporter.tick(study)
     assert (at(tmp_path).phase, at(tmp_path).rate_per_s) == ("evaluation", pytest.approx(0.5))
-
-
-def test_a_beat_shows_life_and_takes_no_step(tmp_path: Path, clock: Clock, reporter: Reporter) -> None:
-    study = Epochs()
-    clock.now += 2
-    reporter.tick(study)
-    stepped = clock.now
-    for _ in range(5):
-        clock.now += 2
-        reporter.beat()
-    assert (at(tmp_path).stepped, at(tmp_path).heartbeat) == (stepped, stepped + 10)

@@ -64,6 +64,11 @@ MISTAKES = [
         "train scale=smoke agent.warmup_env_steps=600",
         "agent.warmup_env_steps=600, but training has 600 agent steps in all",
     ),
+    (
+        "train replay_ratio=1 agent=drq_eps agent.warmup_env_steps=0 agent.update_period_env_steps=1 agent.n_step=3",
+        "the first update comes after agent step 1, when no transition of n_step=3 is complete yet: set"
+        " agent.warmup_env_steps=2 or more",
+    ),
     ("train evaluation.env_steps=null", "evaluation: give one of env_steps and episodes, and null for the other"),
     ("train agent.compile=graph", "agent.compile=graph needs a CUDA device, and device is cpu"),
     ("train replay.device=cuda", "replay.device=cuda needs device=cuda, and device is cpu"),

@@ -125,6 +125,13 @@ def test_frames_go_where_they_are_told_and_auto_takes_the_gpu_if_they_fit(monkey
         Replay(Replay.Config(100, 1, 0.99, device=Placement.cuda), spec=ATARI, device=CPU)
 
 
+def test_what_pytorch_holds_back_of_a_gpu_for_reuse_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {"mem_get_info": (1000, 9000), "memory_reserved": 500, "memory_allocated": 200}
+    for name, value in figures.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    assert replay_frames.free_bytes(GPU) == 1300
+
+
 def test_frames_that_exceed_the_gpus_memory_are_refused_with_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (replay_frames, memory):
         monkeypatch.setattr(module, "free_bytes", lambda device: 6 * 2**30)

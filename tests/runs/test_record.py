@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import logging
@@ -396,3 +397,19 @@ def test_a_disk_that_is_full_when_metrics_are_appended_is_said_and_the_record_cl
         with pytest.raises(DiskFull, match=rf"{tmp_path}: No space left on device: 0\.000 MB were to be written"):
             record.append([Row(1, 1, {"loss": 1.0})])
         record.close()
+
+
+def test_a_disk_that_says_only_at_the_sync_that_it_is_full_is_called_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record.create(tmp_path, "", {})
+    record.append([Row(1, 1, {"loss": 1.0})])
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(DiskFull, match="MB were to be written"):
+            record.sync()
+    record.close()

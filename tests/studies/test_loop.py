@@ -13,11 +13,17 @@ from redo_lab.plan import CheckedRun
 from redo_lab.replay.ring import TERMINATED, TRUNCATED
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.seeding import Seeds
+from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.loop import Loop
 from redo_lab.types import Counters, Step
 from tests.helpers.composing import composed
 
 WORDS = ["env=minatar/breakout", "scale=smoke", "network.width=0.25", "probe=none", "evaluation=episodes"]
+
+
+def copied(loop: Loop) -> Any:
+    """Its state, as a checkpoint has it: nothing shared."""
+    return decode(encode(loop.state_dict()), torch.device("cpu"))
 
 
 class Noted:
@@ -163,6 +169,65 @@ def test_a_run_without_its_replay_plays_a_warm_up_that_counts_for_nothing() -> N
     assert {done for done, phase in moments if phase == "refill"} == {first.counters.env_steps}
     assert moments[-1][0] == 400
     assert np.isfinite(journal.latest[EVALUATION_RETURN])
+
+
+def test_a_warm_up_in_place_of_a_lost_replay_goes_on_from_a_checkpoint_within_it() -> None:
+    words = ["replay_ratio=1", "training.iterations=2"]
+    begun, _ = start(*words)
+    for _, _ in zip(range(250), begun.steps(), strict=False):
+        pass
+    whole, journal = start(*words)
+    whole.load_state_dict(copied(begun))
+    whole.lose_bulk()
+    first, before = start(*words)
+    first.load_state_dict(copied(begun))
+    first.lose_bulk()
+    for _, _ in zip(range(7), first.steps(), strict=False):
+        pass
+    assert first.phase == "refill"
+    second, after = start(*words)
+    for name in ("frames", "actions", "rewards", "ends", "history"):
+        getattr(second.replay, name)[:] = getattr(first.replay, name)
+    second.load_state_dict(copied(first))
+    run(whole)
+    run(second)
+    assert before.entries + after.entries == journal.entries
+    assert after.latest[EVALUATION_RETURN] == journal.latest[EVALUATION_RETURN]
+    assert second.replay.added == whole.replay.added
+    assert np.array_equal(second.replay.actions, whole.replay.actions)
+
+
+def test_a_lost_replay_is_empty_also_where_no_warm_up_comes_in_its_place() -> None:
+    words = ["replay_ratio=1", "training.iterations=2", "agent.warmup_env_steps=0", "agent.n_step=1"]
+    first, _ = start(*words)
+    for _, _ in zip(range(250), first.steps(), strict=False):
+        pass
+    second, _ = start(*words)
+    second.load_state_dict(first.state_dict())
+    second.lose_bulk()
+    next(second.steps())
+    assert second.replay.added == 2, "the first observation and the one that a step led to"
+
+
+def test_a_lost_replay_has_a_transition_again_when_updates_go_on_at_once() -> None:
+    words = ["replay_ratio=1", "agent.update_period_env_steps=4", "agent.n_step=3", "agent.warmup_env_steps=0"]
+    first, _ = start(*words)
+    for _, _ in zip(range(7), first.steps(), strict=False):
+        pass
+    second, _ = start(*words)
+    second.load_state_dict(copied(first))
+    second.lose_bulk()
+    for _ in second.steps():
+        if second.counters.env_steps == 8:
+            break
+    assert second.counters.updates == 8
+
+
+def test_the_shortest_warm_up_that_is_accepted_leaves_a_transition_for_the_first_update() -> None:
+    loop, _ = start("replay_ratio=1", "agent.update_period_env_steps=1", "agent.n_step=3", "agent.warmup_env_steps=2")
+    for _, _ in zip(range(3), loop.steps(), strict=False):
+        pass
+    assert (loop.counters.env_steps, loop.counters.updates) == (3, 1)
 
 
 AHEAD = ["replay_ratio=1", "training.iterations=2", "agent.update_period_env_steps=1", "agent.act_ahead=true"]

@@ -209,6 +209,23 @@ def test_a_run_continued_from_a_state_within_an_epoch_or_an_evaluation_is_the_un
     assert same(second.state_dict(), whole.state_dict())
 
 
+def test_an_evaluation_that_was_cut_off_between_training_and_test_set_is_noted_once() -> None:
+    words = ["targets=fixed", "training.epochs=2"]
+    whole, journal = start(*words)
+    run(whole)
+    first, before = start(*words)
+    steps = first.steps()
+    next(steps)
+    # The images of each set are one chunk: the second moment of an evaluation is after those of the test set.
+    phases = [first.phase for _ in itertools.islice(steps, UPDATES)]
+    assert phases[-2:] == ["evaluation", "evaluation"]
+    second, after = start(*words)
+    second.load_state_dict(decode(encode(first.state_dict()), torch.device("cpu")))
+    run(second)
+    assert before.entries + after.entries == journal.entries
+    assert same(second.state_dict(), whole.state_dict())
+
+
 def train(root: Path, *words: str) -> Path:
     assert main([*TINY, "logger=none", "threads=1", f"root={root}", *words]) == 0
     (directory,) = (path.parent for path in root.rglob("run.json"))
