@@ -19,7 +19,6 @@ from redo_lab.dashboards import keys
 from redo_lab.dashboards.aggregates import Target, target_of
 from redo_lab.dashboards.panels import Clock, PatternLines
 from redo_lab.dashboards.views import Scope, dashboard
-from redo_lab.loggers.wandb import login
 from redo_lab.runs import wandb_files
 from redo_lab.runs.table import load
 from tests.helpers.studies import make_grid, make_run
@@ -182,7 +181,6 @@ def test_without_a_login_nothing_is_written(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    login.problem.cache_clear()
     page = tmp_path / "report.html"
     assert main(["report", str(tmp_path / "grid"), "-o", str(page), "--to", "wandb", "--project", "p"]) == 2
     error = capsys.readouterr().err

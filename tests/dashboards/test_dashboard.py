@@ -17,7 +17,6 @@ import pytest
 from redo_lab.cli import main
 from redo_lab.dashboards.panels import AXES, Clock, Lines, PatternLines
 from redo_lab.dashboards.views import Scope, View, dashboard
-from redo_lab.loggers.wandb import login
 from tests.attempt.test_resume import COMMON, PROBES
 from tests.helpers.composing import planned
 from tests.helpers.wandb_server import Server
@@ -174,7 +173,6 @@ def test_without_a_login_it_says_how_to_get_one(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    login.problem.cache_clear()
     assert main(["dashboard", "--entity", "me"]) == 2
     assert "wandb login" in capsys.readouterr().err
 

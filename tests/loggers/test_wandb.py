@@ -19,7 +19,7 @@ from wandb.proto import wandb_internal_pb2
 
 from redo_lab.config import ConfigError, build, parse
 from redo_lab.loggers.none import NoLogger
-from redo_lab.loggers.wandb import Mode, Wandb, labels, login
+from redo_lab.loggers.wandb import Mode, Wandb, labels
 from redo_lab.loggers.wandb.history import earlier_names
 from redo_lab.loggers.wandb.labels import group, safe_id, tags
 from redo_lab.loggers.wandb.tracker import IDENTITY
@@ -209,11 +209,6 @@ def logged_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
 
 
-@pytest.fixture(autouse=True)
-def _fresh_login() -> None:
-    login.problem.cache_clear()
-
-
 @pytest.mark.usefixtures("logged_out")
 def test_online_without_a_login_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"wandb login.*logger=wandb_offline"):
@@ -227,7 +222,6 @@ def test_a_key_in_the_environment_or_in_netrc_is_a_login(tmp_path: Path, monkeyp
     (tmp_path / "netrc").write_text(f"machine localhost login user password {KEY}\n")
     (tmp_path / "netrc").chmod(0o600)
     Wandb.check_start(parse(node("wandb"), "logger"))
-    login.problem.cache_clear()
     (tmp_path / "netrc").unlink()
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     Wandb.check_start(parse(node("wandb"), "logger"))

@@ -11,9 +11,18 @@ SECONDS = 20
 LOGGED_OUT = 3
 
 
-@functools.cache
 def problem() -> str | None:
-    """Why W&B can't log in here, None if it can. It needs no server."""
+    """Why W&B can't log in here, None if it can. It needs no server, and asks once for each environment."""
+    return _problem(tuple(sorted((name, value) for name, value in os.environ.items() if _says_who(name))))
+
+
+def _says_who(name: str) -> bool:
+    """Whether W&B's login reads this variable of the environment."""
+    return name in {"HOME", "NETRC"} or name.startswith("WANDB_")
+
+
+@functools.cache
+def _problem(_environment: tuple[tuple[str, str], ...]) -> str | None:
     command = [sys.executable, "-P", "-m", "redo_lab.loggers.wandb.login"]
     try:
         result = subprocess.run(
