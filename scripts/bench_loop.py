@@ -34,7 +34,7 @@ def main() -> int:
     if {"drq_atari_rr1", "dqn_atari_rr1"} <= medians.keys():
         share = medians["drq_atari_rr1"] / medians["dqn_atari_rr1"]
         print(f"DrQ(ε) makes {share:.2f} times the updates a second of DQN at replay ratio 1")
-    if FEATURED in arguments.only:
+    if FEATURED in arguments.only and arguments.threads > 1:
         side_by_side(arguments.rounds, arguments.threads)
     return 0
 

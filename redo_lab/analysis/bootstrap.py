@@ -139,15 +139,23 @@ class Resamples:
         return 1 - self.mean(np.minimum(scores, 1.0))
 
     def iqm(self, scores: Scores) -> Draws:
-        """The mean of the middle half of all runs."""
+        """The mean of the middle half of all runs.
+
+        A resample loses the same share as all scores do, ⌊N/4⌋ of N at each end. If it has fewer runs these needn't be
+        whole. Were they, games in the middle would weigh differently in resamples than in the estimate.
+        """
         flat = scores.T.ravel()
         order = np.argsort(flat, kind="stable")
-        values, cut = flat[order], int(TRIMMED * self.size)
-        size = self.size - 2 * cut
+        values, parts = flat[order], self.strata[1]  # of which a run has so many, to cut whole ones
+        total = self.size * parts
+        cut = int(TRIMMED * flat.size) * total // flat.size
+        size = total - 2 * cut
+        wide = np.result_type(self._cumulated_type, np.min_scalar_type(total))
         middle = np.empty(self.repetitions)
         for some in self._blocks():
             # Of the runs up to the i-th in order so many are in the middle half; Abel's summation over them.
-            below = self._cumulated(order[:-1], some)
+            below = self._cumulated(order[:-1], some).astype(wide, copy=False)
+            below *= wide.type(parts)
             np.clip(below, cut, cut + size, out=below)
             below -= below.dtype.type(cut)
             middle[some] = values[-1] - _weighted(np.diff(values), below) / size

@@ -16,6 +16,8 @@ from scipy.stats import t as student
 from redo_lab.analysis.bootstrap import Draws, Resamples, Resampling, Scores
 from redo_lab.analysis.schemes import BASIC, BIAS_CORRECTED, RAO_WU
 
+ENOUGH_IN_A_TAIL = 20
+"""With fewer resamples in existence as far out as a percentile, this is too coarse (docs/aggregation.md)."""
 REPETITIONS_FOR_PARTS = 10_000
 """So many resamples tell the parts of a variance well enough."""
 
@@ -38,11 +40,11 @@ def bounds(
 
 
 def _students(points: Scores, draws: Draws, tail: float, resamples: Sequence[Resamples]) -> tuple[Scores, Scores]:
-    """Percentiles as far out as Student's t; where so few resamples exist that none is so rare, points ± t · s."""
+    """Percentiles as far out as Student's t; where too few resamples exist that lie so far out, points ± t · s."""
     quantiles = student.ppf(1 - tail, degrees_of_freedom(draws, resamples))
     low, high = _at_levels(draws, norm.cdf(np.stack([-quantiles, quantiles], axis=-1)))
-    rarest = -sum(one.log_of_existing for one in _once(resamples))
-    coarse, half = norm.logcdf(-quantiles) < rarest, quantiles * draws.std(axis=-1)
+    in_tail = norm.logcdf(-quantiles) + sum(one.log_of_existing for one in _once(resamples))
+    coarse, half = in_tail < np.log(ENOUGH_IN_A_TAIL), quantiles * draws.std(axis=-1)
     return np.where(coarse, points - half, low), np.where(coarse, points + half, high)
 
 

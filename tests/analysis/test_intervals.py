@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import scipy.stats
+from numpy.typing import NDArray
 
 from redo_lab.analysis.aggregate import METRICS, difference, estimate, improvement, over_time, profile
 from redo_lab.analysis.bootstrap import GameResamples, Resamples, Resampling
@@ -19,6 +20,13 @@ from redo_lab.analysis.intervals import bounds, degrees_of_freedom
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 RAO_WU = Resampling(20_000, 0)
 X = np.random.default_rng(0).lognormal(0.0, 1.0, size=(5, 17))
+
+
+def trimmed_alike(drawn: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    """The IQM of a resample that loses the same share at each end as the matrix that it was drawn from."""
+    copies = np.sort(np.repeat(drawn.ravel(), scores.size))  # so many of each that whole ones are cut
+    cut = int(scores.size // 4 * drawn.size)
+    return float(copies[cut : len(copies) - cut].mean())
 
 
 def all_resamples(seeds: int, method: str) -> Resamples:
@@ -58,8 +66,18 @@ def test_every_statistic_of_fewer_draws_is_that_of_its_resample() -> None:
         matrix = np.stack([X[resamples._seed_indices[game, :, at], game] for game in range(17)], axis=1)
         assert matrix.shape == (4, 17)
         for name, statistic in METRICS.items():
-            assert getattr(resamples, name)(X)[at] == pytest.approx(statistic(matrix), rel=1e-12), name
+            expected = trimmed_alike(matrix, X) if name == "iqm" else statistic(matrix)
+            assert getattr(resamples, name)(X)[at] == pytest.approx(expected, rel=1e-12), name
         assert resamples.profile(X, [1.0])[0, at] == pytest.approx((matrix > 1).mean(), rel=1e-12)
+
+
+def test_games_far_apart_weigh_in_resamples_as_in_the_estimate() -> None:
+    """30 scores lose 7 at each end: whole runs of 24 would be 6, and the games in the middle would weigh otherwise."""
+    scores = np.array([0.0, 0, 2, 3, 9, 100]) + np.random.default_rng(3).normal(0, 1e-4, size=(5, 6))
+    iqm = estimate(scores, ["iqm"], RAO_WU)["iqm"]
+    assert iqm.low is not None
+    assert iqm.high is not None
+    assert iqm.low < iqm.value < iqm.high < iqm.low + 1e-3
 
 
 def test_the_degrees_of_freedom_of_a_mean_are_satterthwaites() -> None:
@@ -96,7 +114,7 @@ def test_an_interval_of_a_mean_is_students() -> None:
     assert (found.low, found.high) == pytest.approx((-half, half), abs=0.01)  # Draws lie 0.02 apart.
 
 
-@pytest.mark.parametrize("seeds", [2, 3])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_where_too_few_resamples_exist_the_interval_of_a_mean_is_students_own(seeds: int) -> None:
     """Of one game's two runs every percentile lies between them, which half of all studies' truths don't."""
     scores = np.random.default_rng(7).normal(size=(seeds, 1))
@@ -158,7 +176,9 @@ def test_resampled_games_vary_as_the_unbiased_variance_of_their_means_says() -> 
     assert resamples.mean(scores).var() == pytest.approx(means.var(ddof=1) / 4, rel=1e-12)
     for at, places in enumerate(resamples._places.T):
         for name, statistic in METRICS.items():
-            assert getattr(resamples, name)(scores)[at] == pytest.approx(statistic(scores[:, places]), rel=1e-12)
+            drawn = scores[:, places]
+            expected = trimmed_alike(drawn, scores) if name == "iqm" else statistic(drawn)
+            assert getattr(resamples, name)(scores)[at] == pytest.approx(expected, rel=1e-12)
     assert degrees_of_freedom(resamples.mean(scores), [resamples]) == pytest.approx(3)
 
 
