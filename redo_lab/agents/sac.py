@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,14 @@ from torch import Tensor, nn
 
 from redo_lab.config import ConfigError, require
 from redo_lab.networks.action_range import ActionRange
-from redo_lab.networks.actor_critic import Actor, Critic, TwinCritics, squashed
-from redo_lab.networks.adam import AdamConfig, restore
-from redo_lab.networks.compiling import Compile, compiled, updating
-from redo_lab.networks.precision import Precision
+from redo_lab.networks.actor_critic import Actor, TwinCritics, declared, squashed
+from redo_lab.networks.adam import restore
+from redo_lab.networks.compiling import compiled, updating
+from redo_lab.networks.off_policy import OffPolicyConfig
 from redo_lab.networks.soft_losses import actor_loss, critic_loss, soft_target, temperature_loss
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
-from redo_lab.neurons.layers import HiddenLayer, Network, observations
+from redo_lab.neurons.layers import HiddenLayer, Network
 from redo_lab.protocols import Agent
 from redo_lab.seeding import Seeds
 from redo_lab.types import Action, Box, EnvSpec, Metrics, Observation, Transition
@@ -36,35 +35,20 @@ class SAC(Agent):
     """
 
     @dataclass
-    class Config:
+    class Config(OffPolicyConfig):
         """Table 4; the numbers stand in conf/agent. The entropy target is `entropy_target_per_dim` × dim(A)."""
 
-        learning_rate: float
-        learning_rate_scale: float
-        discount: float
-        n_step: int
-        batch_size: int
-        warmup_env_steps: int
-        update_period_env_steps: int
         target_smoothing: float
         entropy_target_per_dim: float
         initial_temperature: float
         reward_scale: float
         log_std_min: float
         log_std_max: float
-        optimizer: AdamConfig
-        # Of runs begun before there were these choices; by keyword, so that a subclass may have settings of its own.
-        compile: Compile = field(default=Compile.off, kw_only=True)
-        precision: Precision = field(default=Precision.fp32, kw_only=True)
-        act_ahead: bool = field(default=False, kw_only=True)
 
         def __post_init__(self) -> None:
-            for name in ("learning_rate", "learning_rate_scale", "initial_temperature", "reward_scale"):
+            super().__post_init__()
+            for name in ("initial_temperature", "reward_scale"):
                 require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
-            require(0 <= self.discount <= 1, f"discount must lie in [0, 1], got {self.discount}")
-            for name in ("n_step", "batch_size", "update_period_env_steps"):
-                require(getattr(self, name) >= 1, f"{name} must be ≥ 1, got {getattr(self, name)}")
-            require(self.warmup_env_steps >= 0, f"warmup_env_steps must be ≥ 0, got {self.warmup_env_steps}")
             require(0 < self.target_smoothing <= 1, f"target_smoothing must lie in (0, 1], got {self.target_smoothing}")
             require(self.log_std_min < self.log_std_max, "log_std_min must be < log_std_max")
 
@@ -92,12 +76,10 @@ class SAC(Agent):
         self.critics = TwinCritics(torso, obs_size=spec.obs_shape[0], dims=self.dims, generator=generator).to(device)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature), device=device))
-        self._networks = self._declared()
-        rate = config.learning_rate * config.learning_rate_scale
-        over = partial(config.optimizer.over, learning_rate=rate, capturable=config.compile is Compile.graph)
-        self.actor_optimizer = over(self.actor.parameters())
-        self.critic_optimizer = over(self.critics.parameters())
-        self.temperature_optimizer = over([self.log_temperature])
+        self._networks = declared(self.actor, self.critics, self.targets, self._observations_and_actions)
+        self.actor_optimizer = config.adam(self.actor.parameters())
+        self.critic_optimizer = config.adam(self.critics.parameters())
+        self.temperature_optimizer = config.adam([self.log_temperature])
         self.exploration = seeds.numpy("exploration")
         self.noise = seeds.torch("policy_noise", device)
         self._critics_loss = compiled(self.critics_loss, config.compile)
@@ -232,18 +214,6 @@ class SAC(Agent):
     def networks(self) -> list[Network]:
         """The actor and both critics with their targets, in this order."""
         return self._networks
-
-    def _declared(self) -> list[Network]:
-        def network(name: str, online: Actor | Critic, target: Critic | None = None) -> Network:
-            hidden = tuple(layer.within(name) for layer in online.hidden_layers())
-            inputs = observations if target is None else self._observations_and_actions
-            return Network(hidden, online, online.torso.init, target, name, inputs)
-
-        return [
-            network("actor", self.actor),
-            network("critic1", self.critics.critic1, self.targets.critic1),
-            network("critic2", self.critics.critic2, self.targets.critic2),
-        ]
 
     def _observations_and_actions(self, batch: Transition) -> tuple[Tensor, Tensor]:
         return batch.obs, self.range.normalised(batch.action)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -14,10 +14,10 @@ from torch.nn import functional
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from redo_lab.config import ConfigError, require
-from redo_lab.networks.adam import AdamConfig, restore
+from redo_lab.networks.adam import restore
 from redo_lab.networks.augment import Augmentation
-from redo_lab.networks.compiling import Compile, compiled, updating
-from redo_lab.networks.precision import Precision
+from redo_lab.networks.compiling import compiled, updating
+from redo_lab.networks.off_policy import OffPolicyConfig
 from redo_lab.networks.q_network import QNetwork
 from redo_lab.networks.torso import TorsoBuilder
 from redo_lab.neurons.hooks import NO_HOOKS, Hooks
@@ -56,35 +56,20 @@ class ValueAgent(Agent):
     """Q-learning on a replay with a target network copied every `target_period_env_steps`."""
 
     @dataclass
-    class Config:
+    class Config(OffPolicyConfig):
         """Tables 1 to 3, numbers in conf/agent. `learning_rate_scale` multiplies `learning_rate` (Fig. 11)."""
 
-        learning_rate: float
-        learning_rate_scale: float
-        discount: float
-        n_step: int
-        batch_size: int
         loss: Loss
         double: bool
         dueling: bool
         augmentation: Augmentation
-        warmup_env_steps: int
-        update_period_env_steps: int
         target_period_env_steps: int
         epsilon: Epsilon
-        optimizer: AdamConfig
-        # Of runs begun before there were these choices; by keyword, so that a subclass may have settings of its own.
-        compile: Compile = field(default=Compile.off, kw_only=True)
-        precision: Precision = field(default=Precision.fp32, kw_only=True)
-        act_ahead: bool = field(default=False, kw_only=True)
 
         def __post_init__(self) -> None:
-            for name in ("learning_rate", "learning_rate_scale"):
-                require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
-            require(0 <= self.discount <= 1, f"discount must lie in [0, 1], got {self.discount}")
-            for name in ("n_step", "batch_size", "update_period_env_steps", "target_period_env_steps"):
-                require(getattr(self, name) >= 1, f"{name} must be ≥ 1, got {getattr(self, name)}")
-            require(self.warmup_env_steps >= 0, f"warmup_env_steps must be ≥ 0, got {self.warmup_env_steps}")
+            super().__post_init__()
+            period = self.target_period_env_steps
+            require(period >= 1, f"target_period_env_steps must be ≥ 1, got {period}")
 
     def __init__(
         self, config: Config, *, spec: EnvSpec, torso: TorsoBuilder, seeds: Seeds, device: torch.device
@@ -108,9 +93,7 @@ class ValueAgent(Agent):
         ).to(device)
         convert_conv2d_weight_memory_format(self.online, torch.channels_last)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        learning_rate = config.learning_rate * config.learning_rate_scale
-        graphed = config.compile is Compile.graph
-        self.optimizer = config.optimizer.over(self.online.parameters(), learning_rate, capturable=graphed)
+        self.optimizer = config.adam(self.online.parameters())
         self._network = Network(tuple(self.online.hidden_layers()), self.online, self.online.torso.init, self.target)
         self.exploration = seeds.numpy("exploration")
         self.augmentation = seeds.torch("augmentation", device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from redo_lab.networks.parts import initialise
 from redo_lab.networks.torso import Torso, TorsoBuilder
-from redo_lab.neurons.layers import HiddenLayer, Reader
+from redo_lab.neurons.layers import HiddenLayer, Network, Reader, observations
+from redo_lab.types import Batch
 
 
 class Actor(nn.Module):
@@ -78,6 +79,26 @@ class TwinCritics(nn.Module):
         finally:
             for weight in weights:
                 weight.requires_grad_()
+
+
+def declared(
+    actor: Actor,
+    critics: TwinCritics,
+    targets: TwinCritics,
+    critic_inputs: Callable[[Batch], tuple[Tensor, Tensor]],
+) -> list[Network]:
+    """The actor and both critics with their targets, in this order; `critic_inputs`: what critics read of a batch."""
+
+    def network(name: str, online: Actor | Critic, target: Critic | None = None) -> Network:
+        hidden = tuple(layer.within(name) for layer in online.hidden_layers())
+        inputs = observations if target is None else critic_inputs
+        return Network(hidden, online, online.torso.init, target, name, inputs)
+
+    return [
+        network("actor", actor),
+        network("critic1", critics.critic1, targets.critic1),
+        network("critic2", critics.critic2, targets.critic2),
+    ]
 
 
 def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

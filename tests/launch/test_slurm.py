@@ -3,87 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
-from redo_lab.cli import main
 from redo_lab.commands.train import CONF
-from redo_lab.config import ConfigError, parse
+from redo_lab.config import ConfigError
 from redo_lab.launch.pack import Pack
-from redo_lab.launch.record import Sweep, SweepRun, jobs_of, sweeps_below
-from redo_lab.launch.slurm import TARGET, Slurm, SubmissionRefused, resubmit
+from redo_lab.launch.record import jobs_of, sweeps_below
+from redo_lab.launch.slurm import Slurm, SubmissionRefused, resubmit
 from redo_lab.runs import status
 from redo_lab.runs.lease import acquire
 from redo_lab.runs.status import State
-from redo_lab.sweeping.slurm import EXIT_REFUSED
+from tests.helpers.submitting import accept, begun, config, runs, say
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "sbatch"
-SETTINGS = OmegaConf.to_container(OmegaConf.load(CONF / "hydra" / "launcher" / "slurm.yaml"))
-assert isinstance(SETTINGS, dict)
-del SETTINGS["_target_"]
-SBATCH = """#!/bin/sh
-set -e
-count=$(cat {folder}/count 2>/dev/null || echo 0)
-count=$((count + 1))
-echo $count > {folder}/count
-cp "$1" {folder}/sbatch.$count
-cp {record}/*.json {folder}/record.$count
-[ $count -le {accepted} ] || {{ echo "sbatch: error: AssocMaxSubmitJobLimit" >&2; exit 1; }}
-echo "Submitted batch job $((100 + count))"
-"""
-
-
-def config(**changed: Any) -> Slurm.Config:
-    found = parse({"_target_": TARGET, **SETTINGS, **changed}, "hydra.launcher")
-    assert isinstance(found, Slurm.Config)
-    return found
-
-
-def runs(root: Path, count: int) -> list[SweepRun]:
-    made = [
-        SweepRun(f"run{n}", str(root / "exp" / f"run{n}"), f"s{n}", 100, "agent steps", [f"seed={n}"])
-        for n in range(count)
-    ]
-    for run in made:
-        Path(run.directory).mkdir(parents=True)
-    return made
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with Slurm's commands; they know no limits until a test says so."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    say(folder, "scontrol", "MaxArraySize            = 1001")
-    say(folder, "srun", "")
-    say(folder, "sacctmgr", "", code=1)
-    say(folder, "squeue", "")
-    return folder
-
-
-def say(folder: Path, command: str, text: str, code: int = 0) -> None:
-    (folder / command).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {code}\n")
-    (folder / command).chmod(0o755)
-
-
-def accept(folder: Path, sweep: Sweep, accepted: int = 1000) -> None:
-    (folder / "sbatch").write_text(
-        SBATCH.format(folder=folder, record=shlex.quote(str(sweep.folder)), accepted=accepted)
-    )
-    (folder / "sbatch").chmod(0o755)
-
-
-def begun(root: Path, count: int, settings: Slurm.Config) -> Sweep:
-    return Sweep.begin(["-m", "seed=range(9)"], {"commit": "c", "dirty": False}, vars(settings), runs(root, count))
 
 
 @pytest.mark.parametrize(
@@ -206,44 +142,6 @@ def test_a_snapshot_is_what_the_jobs_import(tmp_path: Path, site: Path) -> None:
     assert f"export PYTHONPATH={sweep.snapshot}${{PYTHONPATH:+:$PYTHONPATH}}" in (site / "sbatch.1").read_text()
 
 
-def test_a_job_reads_its_paths_as_they_are_and_runs_nothing_that_they_say(
-    tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = config(snapshot=True)
-    sweep = begun(tmp_path / "a b $(touch run) `touch too`; touch three", 1, settings)
-    accept(site, sweep)
-    list(Slurm(settings).submit(sweep))
-    (site / "srun").write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$PYTHONPATH"\n')
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    done = subprocess.run(["bash", str(site / "sbatch.1")], capture_output=True, text=True, check=True)
-    words = done.stdout.splitlines()
-    folder = str(sweep.folder / sweep.id)
-    assert words[-7:] == [sys.executable, "-P", "-u", "-m", "submitit.core._submit", folder, f"{folder}/code"]
-    assert words[2] == f"{folder}/%j_%t_log.out"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [sweep.folder.parent.parent.name, "bin"]
-
-
-@pytest.mark.parametrize("letter", list("'\"\\%"))
-def test_a_path_that_slurm_itself_would_misread_is_refused_before_anything_is_written(
-    tmp_path: Path, site: Path, letter: str
-) -> None:
-    sweep = begun(tmp_path / f"a{letter}b", 1, config())
-    with pytest.raises(ConfigError, match="Slurm can't have"):
-        list(Slurm(config()).submit(sweep))
-    assert not sweep.folder.exists()
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"partition": "gpu\n#SBATCH --uid=0"}, {"sbatch": {"mail-type": "a\nrm"}}, {"sbatch": {"wrap\nrm": 1}}],
-    ids=["partition", "value", "option"],
-)
-def test_a_setting_starts_no_line_of_its_own(changed: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"control characters|is no option of sbatch"):
-        config(**changed)
-
-
 def test_a_run_that_somebody_works_on_keeps_its_status(tmp_path: Path, site: Path) -> None:
     sweep = begun(tmp_path, 2, config())
     directory = Path(sweep.runs[0].directory)
@@ -264,71 +162,6 @@ def test_resubmitting_uses_the_settings_of_before(
     assert again.jobs == {"101": ["run1", "run2"]}
     assert "#SBATCH --partition=gpu" in (site / "sbatch.1").read_text()
     assert capsys.readouterr().out == "2 runs in 1 job: 101\n"
-
-
-def test_a_record_of_before_other_studies_is_read_too(tmp_path: Path) -> None:
-    sweep = begun(tmp_path, 2, config())
-    sweep.jobs = {"7_0": ["run0"]}
-    sweep.write()
-    old = json.loads(sweep.path.read_text())
-    for run in old["runs"]:
-        run["env_steps"] = run.pop("total")
-        del run["unit"]
-    sweep.path.write_text(json.dumps({**old, "mood": "good"}))
-    assert sweeps_below([tmp_path]) == [sweep]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"runs": []},
-        {"runs": [{"run_id": 3}]},
-        {"created": "today"},
-        {"jobs": {"--user=root": ["run0"]}},
-        {"jobs": {"7": ["other"]}},
-        {"jobs": []},
-    ],
-)
-def test_a_damaged_record_is_passed_over_by_name(
-    tmp_path: Path, damage: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    good, bad = begun(tmp_path / "good", 1, config()), begun(tmp_path / "bad", 1, config())
-    good.write()
-    bad.write()
-    bad.path.write_text(json.dumps({**json.loads(bad.path.read_text()), **damage}))
-    assert sweeps_below([tmp_path]) == [good]
-    (line,) = caplog.messages
-    assert line.startswith(f"{bad.path} is not the record of a sweep: ")
-
-
-def dry(*words: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "redo_lab.cli", "train", "-m", "hydra/launcher=slurm", *words]
-    done = subprocess.run([*command, "dry_run=true"], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_the_login_node_needs_neither_the_memory_nor_the_gpu(tmp_path: Path, site: Path) -> None:
-    code, said = dry(f"root={tmp_path / 'runs'}", "env=minatar/breakout", "device=cuda", "replay.capacity=10000000000")
-    assert code == 0, said
-    assert "1 runs in 1 jobs" in said or "1 run in 1 job" in said
-    assert not (tmp_path / "runs").exists()
-
-
-def test_replays_that_do_not_fit_the_memory_of_their_job_are_refused(tmp_path: Path, site: Path) -> None:
-    words = ["env=atari/pong", "seed=0,1", "scale=paper", "hydra.launcher.mem_gb=12", "hydra.launcher.runs_per_gpu=2"]
-    code, said = dry(f"root={tmp_path / 'runs'}", *words)
-    assert code == 2
-    assert "2 runs go at once in a job: mem_gb=" in said
-
-
-@pytest.mark.parametrize("verb", [["train", "-m"], ["sweep", "demo_grid"]])
-def test_a_refusal_of_slurm_is_told_by_the_verb_that_submitted(
-    tmp_path: Path, site: Path, capfd: pytest.CaptureFixture[str], verb: list[str]
-) -> None:
-    say(site, "sbatch", "", code=1)
-    words = ["hydra/launcher=slurm", "env=minatar/breakout", "scale=smoke", "seed=0", f"root={tmp_path / 'runs'}"]
-    assert main([*verb, *words]) == EXIT_REFUSED
-    assert f"redo-lab {verb[0]}: sbatch refused" in capfd.readouterr().err
 
 
 def test_a_job_gets_the_users_own_conf_folders_before_its_own_setup(monkeypatch: pytest.MonkeyPatch) -> None:

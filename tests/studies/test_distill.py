@@ -1,72 +1,26 @@
-"""Distillation: what is fitted to what, where a student begins, refusals, identity, exact resume."""
+"""Distillation: what is fitted to what, where a student begins, identity."""
 
 from __future__ import annotations
 
-import itertools
 import shutil
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
 from redo_lab import load_agent
-from redo_lab.analysis.bootstrap import Resampling
-from redo_lab.analysis.figures.base import Source
-from redo_lab.analysis.recipes import read
-from redo_lab.analysis.score_table import collect
-from redo_lab.commands.sweep import SWEEPS
-from redo_lab.commands.train import main
-from redo_lab.config import ConfigError
-from redo_lab.launch.sweep_file import SweepFile
-from redo_lab.plan import CheckedRun
 from redo_lab.runs import status
 from redo_lab.runs.status import State
-from redo_lab.runs.table import load
-from redo_lab.seeding import Seeds
-from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.regressor import Regression, Regressor
 from redo_lab.studies.updates import Updates
 from scripts.stand_ins import stand_ins
-from tests.attempt.test_resume import Died, dying_at, final_state, same
+from tests.attempt.test_resume import final_state
 from tests.helpers.composing import composed, planned
+from tests.helpers.distilling import TINY, run, run_of, start, train
 from tests.helpers.methods import REGULARISERS, WITH_CLASS
-from tests.helpers.teachers import changed, teacher
-from tests.studies.test_loop import Noted
-
-CPU = torch.device("cpu")
-TINY = ["study=distill", "scale=smoke", "network=minatar", "network.width=0.25", "training.updates=8"]
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With fig8_teachers: a teacher and a source of the seed 0."""
-    folder = tmp_path_factory.mktemp("runs")
-    teacher(folder)
-    teacher(folder, "replay_ratio=1", "training.iterations=1")
-    return folder
-
-
-def run_of(root: Path, replay_ratio: str) -> Path:
-    (directory,) = (root / "fig8_teachers").glob(f"*-rr{replay_ratio}-*")
-    return directory
-
-
-def start(root: Path, *words: str, seed: int = 0) -> tuple[Updates, Noted]:
-    journal = Noted()
-    plain = composed(*TINY, "probe=none", f"root={root}", *words)[0]
-    study = CheckedRun.of(plain).study.start(Seeds(seed), CPU, journal)
-    assert isinstance(study, Updates)
-    return study, journal
-
-
-def run(study: Updates) -> None:
-    for _ in study.steps():
-        pass
 
 
 def weights(study: Updates) -> dict[str, Tensor]:
@@ -189,119 +143,6 @@ def test_a_teacher_counts_by_its_id_and_not_by_where_it_lies(root: Path, tmp_pat
     assert planned(*TINY, f"root={root}").run["axes"]["source"] == "none"
 
 
-def refusal(root: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What is said with exit code 2, before anything is written."""
-    assert main([*TINY, "logger=none", f"root={root}", "experiment=refused", *words]) == 2
-    assert not (root / "refused").exists()
-    return capsys.readouterr().err
-
-
-def test_without_a_teacher_the_refusal_says_where_one_comes_from(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = refusal(tmp_path, capsys)
-    assert error.startswith(f"redo-lab train: {tmp_path}/fig8_teachers holds no run with replay ratio 0.25 and seed 0")
-    assert "give teacher.folder=RUN, a run's directory; `redo-lab sweep fig8_teachers` makes those of Fig. 8" in error
-    assert "give student.folder=RUN" in refusal(root, capsys, "student=pretrained", "seed=1", teaching(root))
-    assert "is no directory of a run" in refusal(root, capsys, "teacher.folder=/nowhere")
-
-
-def teaching(root: Path) -> str:
-    return f"teacher.folder={run_of(root, '0.25')}"
-
-
-def test_a_teacher_or_a_source_with_another_network_is_refused(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    error = refusal(root, capsys, "network.width=0.5", "network.norm=layer")
-    assert error.endswith("has another network than this run: it has network.width=0.25 network.norm=none\n")
-    assert "than this run: it has network=minatar " in refusal(root, capsys, "network=nature")
-    wide = changed(run_of(root, "1"), tmp_path / "wide", "config.yaml", "width: 0.25", "width: 0.5")
-    assert f"student.folder={wide} has another network" in refusal(
-        root, capsys, "student=pretrained", f"student.folder={wide}"
-    )
-
-
-def test_a_source_with_other_observations_actions_or_heads_is_refused(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, old, new, message in (
-        ("seaquest", "game: breakout", "game: seaquest", "has observations (10, 10, 10), "),
-        ("asterix", "game: breakout", "game: freeway", "has observations (7, 10, 10), "),
-        ("dueling", "dueling: false", "dueling: true", "has agent.dueling True, "),
-    ):
-        other = changed(run_of(root, "1"), tmp_path / name, "config.yaml", old, new)
-        error = refusal(root, capsys, "student=pretrained", f"student.folder={other}")
-        assert message in error
-        assert error.strip().endswith("they must be the same")
-
-
-def test_a_teacher_without_its_replay_is_refused(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bare = teacher(tmp_path, "checkpoint.final_replay=false", "training.iterations=2")
-    assert "has no replay in the checkpoint of its end" in refusal(root, capsys, f"teacher.folder={bare}")
-
-
-def test_a_probe_that_needs_an_agent_is_refused(root: Path) -> None:
-    with pytest.raises(ConfigError, match="needs a TDCritic, and Regressor is none"):
-        start(root, "probe=[values]")
-
-
-def train(root: Path, folder: Path, *words: str) -> Path:
-    given = [f"teacher.folder={run_of(root, '0.25')}", "logger=none", "threads=1", f"root={folder}"]
-    assert main([*TINY, *given, *words]) == 0
-    (directory,) = (path.parent for path in folder.rglob("run.json"))
-    return directory
-
-
-def test_a_run_that_died_and_was_asked_for_again_equals_one_that_never_did(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = f"student.folder={run_of(root, '1')}"
-    words = ["student=pretrained", source, "recycler=redo", "regulariser=l2_init", "checkpoint.every_seconds=1e-9"]
-    words += ["recyclers.redo.period_updates=2", "training.log_period_updates=1", "probe=[dormancy,norms]"]
-    whole = train(root, tmp_path / "whole", *words)
-    with dying_at(5, monkeypatch), pytest.raises(Died):
-        train(root, tmp_path / "mended", *words)
-    for writer in threading.enumerate():
-        if writer.name == "checkpoint":
-            writer.join()
-    mended = train(root, tmp_path / "mended", *words)
-    assert "continuing at" in (mended / "log.txt").read_text()
-    assert (mended / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
-    assert same(final_state(mended), final_state(whole))
-
-
-def test_a_run_whose_teacher_is_gone_or_another_one_says_so_when_it_is_to_go_on(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    moving = shutil.copytree(run_of(root, "0.25"), tmp_path / "teacher")
-    directory = train(root, tmp_path / "runs", f"teacher.folder={moving}", "probe=none")
-    capsys.readouterr()
-    shutil.rmtree(moving)
-    assert main(["--directory", str(directory)]) == 2
-    assert f"train: teacher.folder={moving} is no directory of a run" in capsys.readouterr().err
-    shutil.copytree(run_of(root, "1"), moving)
-    assert main(["--directory", str(directory)]) == 2
-    assert f"is now the run {run_of(root, '1').name}; this run has begun with" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("stop", [1, 4])
-def test_a_run_continued_from_a_state_is_the_uninterrupted_one(root: Path, stop: int) -> None:
-    words = ["recycler=redo", "recyclers.redo.period_updates=3", "regulariser=l2_init", "probe=[dormancy,overlap]"]
-    whole, journal = start(root, *words)
-    run(whole)
-    first, before = start(root, *words)
-    for _ in itertools.islice(first.steps(), stop):
-        pass
-    second, after = start(root, *words)
-    second.load_state_dict(decode(encode(first.state_dict()), CPU))
-    run(second)
-    assert before.entries + after.entries == journal.entries
-    assert same(second.state_dict(), whole.state_dict())
-
-
 @pytest.mark.parametrize("method", [*WITH_CLASS, *REGULARISERS])
 def test_every_method_runs_and_acts(method: str, root: Path) -> None:
     group = "regulariser" if method in REGULARISERS else "recycler"
@@ -321,50 +162,3 @@ def test_a_run_through_the_command_ends_finished_in_updates(root: Path, tmp_path
     assert end is not None
     assert (end.state, end.done, end.total, end.unit, end.updates) == (State.FINISHED, 8, 8, "updates", 8)
     assert set(end.headline) == {"loss", "dormant %"}
-
-
-def jobs(name: str) -> list[list[str]]:
-    """Of the sweep, at one seed."""
-    return SweepFile.read(SWEEPS / f"{name}.yaml").jobs(["seed=0"], lambda word: [word])
-
-
-def test_the_teachers_are_dqns_of_40m_frames_that_keep_their_replays() -> None:
-    agents = [composed(*job)[0] for job in jobs("fig8_teachers")]
-    assert [plain["training"]["replay_ratio"] for plain in agents] == [0.25, 1]
-    for plain in agents:
-        assert plain["training"]["iterations"] * plain["training"]["iteration_env_steps"] * 4 == 40_000_000
-        assert plain["checkpoint"]["final_replay"]
-        assert plain["env"]["game"] == "DemonAttack"
-        assert plain["experiment"] == "fig8_teachers"
-
-
-def test_figure_8_fits_both_students_to_the_teachers_of_its_seed(root: Path) -> None:
-    both = [composed(*job, *TINY[1:], f"root={root}")[0] for job in jobs("fig8")]
-    assert [plain["teacher"]["run"] for plain in both] == [run_of(root, "0.25").name] * 2
-    assert [plain["student"]["run"] for plain in both] == [None, run_of(root, "1").name]
-    assert SweepFile.read(SWEEPS / "fig8.yaml").grid["seed"] == "range(5)"
-
-
-def test_figure_8_draws_the_loss_beside_the_dormant_neurons_a_curve_for_each_student(
-    root: Path, tmp_path: Path
-) -> None:
-    for student, seed in itertools.product(("random", "pretrained"), ("0", "1")):
-        words = [f"student={student}", f"seed={seed}", "probe=dormancy", f"root={tmp_path}"]
-        words += [f"student.folder={run_of(root, '1')}"] * (student == "pretrained")
-        assert main([*TINY, teaching(root), "logger=none", "threads=1", *words]) == 0
-    table = load([tmp_path])
-    recipe = read("fig8").alone
-    drawing = recipe.kind.draw(Source(collect(table, recipe.by), table, Resampling(20, 0)))
-    loss, dormant = drawing.figure.axes
-    assert (loss.get_ylabel(), loss.get_yscale(), loss.get_xlabel()) == ("loss", "log", "updates")
-    assert (dormant.get_ylabel(), dormant.get_yscale()) == ("dormant (%), τ\u00a0=\u00a00", "linear")
-    assert dormant.get_xlabel() == "updates"
-    assert loss.get_position().y0 == pytest.approx(dormant.get_position().y0)
-    assert set(drawing.data["method"]) == {"random", "pretrained"}
-    assert set(drawing.data["metric"]) == {"train/loss", "dormant/total_tau0"}
-    drawn = drawing.data.filter((pl.col("metric") == "train/loss") & (pl.col("method") == "random"))
-    random = table.runs.filter(pl.col("student") == "random").select("directory")
-    logged = table.values(["train/loss"]).join(random, on="directory")
-    assert drawn["updates"].to_list() == [2, 4, 6, 8]
-    for updates, value in drawn.select("updates", "value").iter_rows():
-        assert value == pytest.approx(logged.filter(pl.col("updates") == updates)["value"].mean())

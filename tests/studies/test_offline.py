@@ -25,9 +25,9 @@ from redo_lab.studies.updates import Updates
 from redo_lab.types import Discrete, EnvSpec
 from tests.attempt.test_resume import Died, dying_at, final_state, same
 from tests.helpers.composing import composed, planned
+from tests.helpers.journals import Noted
 from tests.helpers.methods import REGULARISERS, WITH_CLASS
 from tests.helpers.replays import make
-from tests.studies.test_loop import Noted
 
 CPU = torch.device("cpu")
 BREAKOUT = EnvSpec((4, 10, 10), 1, np.uint8, Discrete(3), 1)

@@ -30,8 +30,8 @@ from redo_lab.state_bytes import decode, encode
 from redo_lab.studies.epochs import Epochs
 from tests.attempt.test_resume import Died, dying_at, final_state, same
 from tests.helpers.composing import composed, planned
+from tests.helpers.journals import Noted
 from tests.helpers.methods import REGULARISERS, WITH_CLASS
-from tests.studies.test_loop import Noted
 
 TINY = ["study=supervised", "scale=smoke", "network.width=0.125", "data.samples=40", "learner.batch_size=16"]
 """Three updates an epoch, the last of 8 images."""

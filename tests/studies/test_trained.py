@@ -17,8 +17,8 @@ from redo_lab.seeding import Seeds
 from redo_lab.studies.loop import Loop
 from redo_lab.studies.trained import TrainedRun, find_run, run_id, setting
 from tests.helpers.composing import composed
+from tests.helpers.journals import Noted
 from tests.helpers.teachers import SMALL, TEACHER, changed, teacher
-from tests.studies.test_loop import Noted
 
 CPU = torch.device("cpu")
 

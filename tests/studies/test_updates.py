@@ -18,7 +18,7 @@ from redo_lab.studies.supervised import Supervised
 from redo_lab.studies.updates import Lengths, Updates
 from tests.attempt.test_resume import same
 from tests.helpers.composing import composed
-from tests.studies.test_loop import Noted
+from tests.helpers.journals import Noted
 
 WORDS = ["study=supervised", "scale=smoke", "network.width=0.125", "data.samples=40", "learner.batch_size=16"]
 CPU = torch.device("cpu")

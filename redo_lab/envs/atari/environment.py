@@ -1,20 +1,18 @@
-"""Atari 2600 games, preprocessed as Dopamine does (Machado et al. 2018), on the Arcade Learning Environment itself."""
+"""One game as an environment: frames, stacks, lives and the no-ops before a game."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ale_py
 import cv2
 import numpy as np
-from ale_py import roms
 from numpy.typing import NDArray
 
-from redo_lab.config import ConfigError, nearest, require
+from redo_lab.config import require
+from redo_lab.envs.atari.games import action_count, canonical_game, emulator, rom_ids
 from redo_lab.experience import Env, Rendered
 from redo_lab.types import Action, Discrete, EnvSpec, Step
 
@@ -77,18 +75,18 @@ class Atari(Env, Rendered):
     @classmethod
     def games(cls, node: Mapping[str, Any]) -> dict[str, str]:
         """demon_attack → DemonAttack: the options `env=atari/…`, each with its `env.game`."""
-        return {rom: "".join(map(str.capitalize, rom.split("_"))) for rom in _games().values()}
+        return {rom: "".join(map(str.capitalize, rom.split("_"))) for rom in rom_ids().values()}
 
     @classmethod
     def spec_of(cls, config: Config) -> EnvSpec:
         """The spec without an environment; the first call for a game starts it once (about 0.1 s)."""
-        return _spec(config, _action_count(canonical_game(config.game)))
+        return _spec(config, action_count(canonical_game(config.game)))
 
     def __init__(self, config: Config, *, seed: int, training: bool) -> None:
         self._config = config
         self._training = training
         self._generator = np.random.default_rng(seed)
-        self._ale = _start(canonical_game(config.game), seed, config.sticky_action_probability)
+        self._ale = emulator(canonical_game(config.game), seed, config.sticky_action_probability)
         self._actions = self._ale.getMinimalActionSet()
         self.spec = _spec(config, len(self._actions))
         self.frames_per_second = SCREENS_PER_SECOND / config.frame_skip
@@ -232,45 +230,6 @@ class Atari(Env, Rendered):
         cv2.resize(older, (SIDE_PIXELS, SIDE_PIXELS), dst=self._stack[-1], interpolation=cv2.INTER_AREA)
 
 
-def canonical_game(name: str) -> str:
-    """The ROM id of a game named in any case, with or without underscores: DemonAttack → demon_attack."""
-    games = _games()
-    folded = name.replace("_", "").casefold()
-    if folded not in games:
-        raise ConfigError(f"no Atari game '{name}': {nearest(name, games.values())}")
-    return games[folded]
-
-
-@functools.lru_cache(maxsize=1)
-def _games() -> dict[str, str]:
-    """Folded name → ROM id, of the ROMs that ALE can run.
-
-    ALE ends the process on the others (combat, joust, maze_craze, warlords: no game for one player).
-    """
-    supported = ale_py.ALEInterface.isSupportedROM
-    return {rom.replace("_", ""): rom for rom in roms.get_all_rom_ids() if supported(_path(rom)) == rom}
-
-
-def _path(rom: str) -> Path:
-    path = roms.get_rom_path(rom)
-    assert path is not None
-    return path
-
-
 def _spec(config: Atari.Config, actions: int) -> EnvSpec:
     frame_shape = (1, SIDE_PIXELS, SIDE_PIXELS)
     return EnvSpec(frame_shape, config.stack, np.uint8, Discrete(actions), config.frame_skip)
-
-
-@functools.cache
-def _action_count(rom: str) -> int:
-    return len(_start(rom, seed=0, sticky_action_probability=0.0).getMinimalActionSet())
-
-
-def _start(rom: str, seed: int, sticky_action_probability: float) -> ale_py.ALEInterface:
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    ale = ale_py.ALEInterface()
-    ale.setInt("random_seed", seed)
-    ale.setFloat("repeat_action_probability", sticky_action_probability)
-    ale.loadROM(_path(rom))
-    return ale
