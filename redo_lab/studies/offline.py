@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     import torch
 
 
+ACTING = (
+    *("agent.warmup_env_steps", "agent.update_period_env_steps", "agent.act_ahead"),
+    *("agent.epsilon", "shared.epsilon_decay_env_steps"),
+)
+"""Settings of how an agent acts, and when it learns meanwhile."""
+
+
 @dataclass
 class TrainingConfig(online.TrainingConfig):
     """Length in `updates`; null: as many as online training of these iterations and this replay ratio makes
@@ -139,6 +146,14 @@ class Offline(Blueprint):
         """dqn, breakout, moving, redo; a regulariser follows the recycler."""
         regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
         return [axes["agent"], axes["game"], axes["targets"], axes["recycler"], *regulariser]
+
+    def idle(self) -> Mapping[str, str]:
+        """What only an agent that acts has a use for, and, beside `updates`, what the length would follow from."""
+        lengths = () if self.training.updates is None else ("training.iterations", "training.iteration_env_steps")
+        return {
+            **dict.fromkeys(ACTING, "with study=offline nothing acts"),
+            **dict.fromkeys(lengths, "the length is training.updates (null: that of these iterations)"),
+        }
 
     def memory_bytes(self) -> int:
         """Of a part of the recording that fills the replay."""

@@ -40,6 +40,17 @@ MISTAKES = [
         "train replay_ratio=3",
         "no option '3' in group 'replay_ratio': choices: 0.25, 0.5, 1, 2, 4, 8; or training.replay_ratio=3 for any",
     ),
+    (
+        "train study=offline agent.act_ahead=true",
+        "agent.act_ahead=true would change nothing: with study=offline nothing acts",
+    ),
+    ("train study=offline agent.epsilon.final=0.1", "agent.epsilon.final=0.1 would change nothing: with study=offline"),
+    ("train study=offline agent.warmup_env_steps=9", "agent.warmup_env_steps=9 would change nothing"),
+    (
+        "train study=offline training.iterations=3",
+        "training.iterations=3 would change nothing: the length is training.updates (null: that of these iterations)",
+    ),
+    ("train -m study=online,offline agent.act_ahead=true", "with study=offline nothing acts (in study=offline, 1 of 2"),
     ("train recyclerr=redo", "unknown key 'recyclerr': did you mean 'recycler'?"),
     ("train agent.learning_rat=1", "unknown key 'agent.learning_rat': did you mean 'agent.learning_rate'?"),
     ("train +agent.epsilon.finale=1", "unknown key 'agent.epsilon.finale': did you mean 'final'?"),
