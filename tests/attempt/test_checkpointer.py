@@ -107,3 +107,25 @@ def test_a_replay_lets_the_writer_rest_while_it_packs(tmp_path: Path) -> None:
     (file,) = ReplayBulk(replay).capture([], copied=True).write(tmp_path, lambda: None, lambda: rests.append(1))
     assert (tmp_path / file.name).is_file()
     assert rests == [1], "twenty entries are one block"
+
+
+def test_a_replay_that_was_lost_and_filled_anew_leaves_the_checkpoint_before_it_whole(tmp_path: Path) -> None:
+    """checkpoint.replay was true, then false, then true again: entry 0 has been twice."""
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    for number, reward in ((7, 1.0), (8, 2.0)):
+        replay = make(pixels(stack=2))
+        player = Player(replay.spec, replay)
+        player.start()
+        player.step(reward)
+        checkpoints.bulk_folder.mkdir(exist_ok=True)
+        entries = ReplayBulk(replay).capture([], copied=True)
+        files = entries.write(checkpoints.bulk_folder, lambda: None, lambda: None)
+        checkpoints.commit(number, b"state", files, {})
+    (tmp_path / "8.json").write_text("damaged", encoding="utf-8")
+    newest = checkpoints.newest()
+    assert newest is not None
+    assert newest.manifest.number == 7
+    restored = make(pixels(stack=2))
+    restored.load_state_dict(replay.state_dict())
+    ReplayBulk(restored).load(checkpoints.bulk_folder, newest.manifest.segments)
+    assert restored.rewards[:2].tolist() == [1.0, 0.0]

@@ -175,7 +175,7 @@ def test_a_file_holds_at_most_the_entries_of_one_segment(monkeypatch, tmp_path):
     monkeypatch.setattr(replay_segments, "SEGMENT_ENTRIES", 4)
     saver = filled(tmp_path)
     assert [(file.first, file.stop) for file in saver.files] == [(0, 4), (4, 8), (8, 9), (9, 13), (13, 15)]
-    assert saver.files[0].name == "000000000000-000000000004.segment"
+    assert saver.files[0].name == f"000000000000-000000000004-{saver.files[0].sha256[:12]}.segment"
     for file in saver.files:
         content = (tmp_path / file.name).read_bytes()
         assert (file.bytes, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
@@ -262,10 +262,9 @@ def test_a_segment_is_refused_from_the_moment_its_first_entry_may_be_half_overwr
     player = Player(saver.replay.spec, saver.replay)
     for _ in range(6):
         player.step()
-    write(segment, tmp_path)
-    (tmp_path / segment.name).unlink()
+    (tmp_path / write(segment, tmp_path).name).unlink()
     player.step()
-    with pytest.raises(OverwrittenError, match=r"entry 2 was overwritten before segment 0+2-0+15.segment was written"):
+    with pytest.raises(OverwrittenError, match=r"entry 2 was overwritten before segment 0+2-0+15 was written"):
         write(segment, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [file.name for file in saver.files]
 
