@@ -45,9 +45,11 @@ class Breather:
 
     def __init__(self) -> None:
         self.hurried = threading.Event()
+        self.rested = False
 
     def rest(self) -> None:
         assert self.hurried.wait(20), "nobody told the writer to hurry"
+        self.rested = True
 
     def hurry(self) -> None:
         self.hurried.set()
@@ -81,6 +83,8 @@ def test_whoever_waits_for_the_writer_ends_its_rest(tmp_path: Path, monkeypatch:
     newest = saver.checkpoints.newest()
     assert newest is not None
     assert newest.manifest.number == 7
+    assert isinstance(saver._breather, Breather)
+    assert saver._breather.rested, "who writes rests in the breather that is hurried"
 
 
 def test_a_disk_without_room_for_the_folder_is_called_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
