@@ -111,6 +111,11 @@ class Attempt:
                 error = traceback.format_exc()
                 LOG.error("training failed: %s", problem, exc_info=not _is_explained(problem))
             return self._end(state, error)
+        except KeyboardInterrupt:
+            # The last metrics may be missing, the word on how it ended is not.
+            state = State.FAILED if error is not None else State.INTERRUPTED
+            self.reporter.write(state, error)
+            return state
         finally:
             try:
                 # Before the lease and the log go: the writer needs both.
