@@ -211,6 +211,7 @@ def test_a_mistake_is_refused_with_exit_code_2_and_leaves_nothing(
         ("-m replay_ratio=glob(*)", "6 runs"),
         ("recycler=redo seed=-0", "1 run"),
         ("-m recycler=none,redo recyclers.redo.threshold=0.1", "2 runs"),
+        ("hydra.mode=MULTIRUN recycler=none,redo recyclers.redo.threshold=0.1", "2 runs"),
     ],
 )
 def test_what_could_be_a_mistake_but_is_clear_works(
@@ -222,14 +223,28 @@ def test_what_could_be_a_mistake_but_is_clear_works(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_single_value_is_an_axis_of_our_own_sweeper_and_a_setting_to_others() -> None:
+def test_a_single_value_is_an_axis_of_our_own_sweeper() -> None:
     words = ["-m", "recycler=none,redo", "recyclers.redo.threshold=0.1", "seed=3"]
     assert arranged(words) == ["-m", "recycler=none,redo", "recyclers.redo.threshold=choice(0.1)", "seed=3"]
     for value in ("null", "'1'", '"1"', "''", "true", "[1,2]", "1e-3"):
         plain = f"recyclers.redo.threshold={value}"
         assert values(arranged(["-m", plain])[1]) == values(plain)
-    assert arranged([*words, "hydra/sweeper=optuna"])[2] == "recyclers.redo.threshold=0.1"
     assert arranged(words[2:]) == words[2:]
+
+
+def test_of_other_sweepers_only_what_a_part_may_be_missing_for_is_an_axis() -> None:
+    words = ["-m", "hydra/sweeper=optuna", "agent.learning_rate=0.1", "recyclers.redo.threshold=0.1"]
+    assert arranged([*words, "recycler=redo"]) == [*words, "recycler=redo"]
+    searched = arranged([*words, "recycler=none,redo"])
+    assert searched == [*words[:-1], "recyclers.redo.threshold=choice(0.1)", "recycler=none,redo"]
+
+
+def test_hydras_mode_makes_a_multirun_as_its_flag_does() -> None:
+    words = ["recycler=none,redo", "recyclers.redo.threshold=0.1"]
+    swept = ["recycler=none,redo", "recyclers.redo.threshold=choice(0.1)"]
+    assert arranged(["hydra.mode=MULTIRUN", *words]) == ["hydra.mode=MULTIRUN", *swept]
+    with pytest.raises(ConfigError, match="several runs, which need -m"):
+        arranged(["hydra.mode=RUN", *words])
 
 
 def test_hydras_own_options_are_known() -> None:
