@@ -10,7 +10,7 @@ from hydra.errors import MissingConfigException
 
 from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.cli import main
-from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
+from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of, suggestion
 from redo_lab.commands.mistakes import explain
 from redo_lab.commands.words import ALONE, INFO, WITH_VALUE, arranged
 from redo_lab.config import ConfigError
@@ -109,6 +109,11 @@ MISTAKES = [
     ("train training.env_steps_per_iteration=2", "did you mean 'training.iteration_env_steps'?"),
     ("train network.normalisation=layer", "did you mean 'network.norm'?"),
     ("train checkpoint.interval=60", "did you mean 'checkpoint.every_seconds'?"),
+    ("train checkpoint.delay=60", "unknown key 'checkpoint.delay': did you mean 'checkpoint.every_seconds'?"),
+    ("train progress.interval=60", "did you mean 'progress.line_seconds' or 'progress.refresh_seconds'?"),
+    ("train training.log_every=60", "did you mean 'training.log_period_updates'?"),
+    ("train replay.size=60", "did you mean 'replay.capacity'?"),
+    ("train agent.epsilon.end=0.1", "did you mean 'agent.epsilon.final'?"),
     ("train agent.min_replay=60", "did you mean 'agent.warmup_env_steps'?"),
     ("train agnt.learning_rate=1", "did you mean 'agent.learning_rate'?"),
     ("train network.initialisation=he", "did you mean 'network.initialiser'?"),
@@ -254,6 +259,18 @@ def test_hydras_own_options_are_known() -> None:
         expected = INFO if action.nargs == "?" else ALONE if action.nargs == 0 else WITH_VALUE
         assert set(action.option_strings) <= set(expected), action.option_strings
     assert {name for action in actions for name in action.option_strings} == {*ALONE, *WITH_VALUE, *INFO}
+
+
+def test_a_key_of_a_part_that_lacks_a_letter_is_known_in_every_study() -> None:
+    nodes = ("checkpoint", "progress", "training", "replay", "agent", "learner", "evaluation")
+    for study in files("study"):
+        keys = keys_of(composed_of([f"study={study}"]))
+        own = [key for key in keys if not key.option and key.path.partition(".")[0] in nodes and "." in key.path]
+        assert {"checkpoint", "progress", "training"} <= {key.path.partition(".")[0] for key in own}
+        for key in own:
+            middle = len(key.path) - len(key.leaf) // 2
+            typo = key.path[: middle - 1] + key.path[middle:]
+            assert f"'{key.path}'" in suggestion(typo, keys), typo
 
 
 def test_every_synonym_means_a_setting_of_some_run() -> None:
