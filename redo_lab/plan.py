@@ -126,6 +126,7 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], words: Sequence[s
     plain = {key: value for key, value in plain.items() if key not in ("dry_run", "objective")}
     checked = CheckedRun.of(plain)
     config, study = checked.config, checked.study
+    _refuse_idle(words, study)
     check_place(config.root, config.experiment)
     if config.device != "auto":
         study.check_device(torch.device(config.device))
@@ -149,6 +150,14 @@ def plan(plain: Mapping[str, Any], choices: Mapping[str, str], words: Sequence[s
         "versions": identity.versions(),
     }
     return Plan(plain, run, Path(config.root) / config.experiment / run["run_id"], checked, dry_run, objective)
+
+
+def _refuse_idle(words: Sequence[str], study: Blueprint) -> None:
+    """ConfigError if one of `words` sets what nothing in the run depends on."""
+    for word in words:
+        for key, reason in study.idle().items():
+            if f"{word.partition('=')[0].lstrip('+')}.".startswith(f"{key}."):
+                raise ConfigError(f"{word} would change nothing: {reason}")
 
 
 def _identity(plain: Mapping[str, Any], axes: Mapping[str, Any], study: Blueprint) -> dict[str, Any]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from redo_lab.sweeping.keys import Search
 
 
 class Jobs(Protocol):
@@ -41,7 +45,7 @@ class CheckingLauncher(Launcher):
         from redo_lab.config import require
         from redo_lab.sweeping.objective import learns
 
-        self.config, self.learns = config, learns(config.hydra.sweeper)
+        self.context, self.config, self.learns = hydra_context, config, learns(config.hydra.sweeper)
         require(
             self.waits or not self.learns,
             f"hydra/sweeper={config.hydra.runtime.choices['hydra/sweeper']} learns from finished runs, and "
@@ -49,12 +53,16 @@ class CheckingLauncher(Launcher):
             "hydra/launcher=local",
         )
         self.sweep = self.jobs(hydra_context, config)
+        self.search = self._search() if self.learns else None
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """The runs are finished, submitted or, in a dry run, described; SystemExit if something went wrong.
 
-        A sweeper that learns gets the objective of each job; SystemExit ends it in a dry run, too.
+        A sweeper that learns gets the objective of each job; SystemExit ends it in a dry run, too. Of its words a job
+        has those that apply to it.
         """
+        if self.search is not None:
+            job_overrides = self.search.fitted(job_overrides)
         if code := self.sweep.run(job_overrides):
             raise SystemExit(code)
         if not self.learns:
@@ -65,6 +73,23 @@ class CheckingLauncher(Launcher):
         # Where the sweeper leaves its results.
         Path(self.config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
         return [_returned(words, value) for words, value in zip(job_overrides, objectives, strict=True)]
+
+    def _search(self) -> Search:
+        """What the words of the command line may ask for."""
+        from hydra_plugins.redo_lab_sweeper.grid import values
+        from redo_lab.options import groups
+        from redo_lab.sweeping.keys import Search, is_choice
+
+        names, loader = frozenset(groups()), self.context.config_loader
+        axes = [values(word, loader) for word in self.config.hydra.overrides.task if is_choice(word, names)]
+        choices = [list(combination) for combination in product(*axes)]
+        return Search(choices, lambda words: ours(self.context, self.config, words))
+
+
+def ours(context: HydraContext, config: DictConfig, words: Sequence[str]) -> DictConfig:
+    """The config of a job, without Hydra's own; `config`: of the multirun."""
+    composed = context.config_loader.load_sweep_config(config, list(words))
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
 
 def _returned(words: Sequence[str], value: float) -> JobReturn:

@@ -14,9 +14,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from hydra_plugins.redo_lab_launchers.checking import CheckingLauncher
+from hydra_plugins.redo_lab_launchers.checking import CheckingLauncher, ours
 
 
 class GridSweeper(Sweeper):
@@ -63,9 +63,7 @@ class GridSweeper(Sweeper):
         return result.jobs
 
     def _ours(self, words: Sequence[str]) -> DictConfig:
-        """The config of a job, without Hydra's own."""
-        composed = self.context.config_loader.load_sweep_config(self.composed, list(words))
-        return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        return ours(self.context, self.composed, words)
 
     def _nothing(self, arguments: Sequence[str]) -> str:
         """Why there is no job: a word without a value, or a file that leaves all out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ class NonFinite(Exception):
 
 
 class MetricsLog(Journal):
-    """Holds tensors on their device until `flush`, which fetches them all at once and hands them to every sink."""
+    """Holds tensors on their devices until `flush`, which fetches all of a device at once, for every sink."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
@@ -50,8 +50,8 @@ class MetricsLog(Journal):
         """Every sink has every row, `latest` the newest value of each name; NonFinite stops at the first bad row."""
         if not self._pending:
             return
-        tensors = [v.double() for _, _, values in self._pending for v in values.values() if isinstance(v, Tensor)]
-        fetched = iter(torch.stack(tensors).tolist() if tensors else [])
+        tensors = [v for _, _, values in self._pending for v in values.values() if isinstance(v, Tensor)]
+        fetched = iter(_fetched(tensors))
         rows = [
             Row(env_steps, updates, {n: next(fetched) if isinstance(v, Tensor) else v for n, v in values.items()})
             for env_steps, updates, values in self._pending
@@ -66,6 +66,15 @@ class MetricsLog(Journal):
             bad = rows[len(whole)]
             names = ", ".join(name for name, value in bad.values.items() if not math.isfinite(value))
             raise NonFinite(f"{names} is not finite at update {bad.updates} ({bad.env_steps} agent steps)")
+
+
+def _fetched(tensors: Sequence[Tensor]) -> list[float]:
+    """Their values, in their order, by one transfer from each device: a part may measure on the CPU beside a GPU."""
+    numbers: dict[torch.device, Iterator[float]] = {}
+    for device in dict.fromkeys(tensor.device for tensor in tensors):
+        own = [tensor.double() for tensor in tensors if tensor.device == device]
+        numbers[device] = iter(torch.stack(own).tolist())
+    return [next(numbers[tensor.device]) for tensor in tensors]
 
 
 def _finite(row: Row) -> bool:

@@ -32,7 +32,7 @@ from redo_lab.runs.status import State
 
 LOG = logging.getLogger("redo_lab")
 EXPLAINED = (NonFinite, DiskFull, CheckpointError)
-
+UNTOLD = "status.json does not say that the run has failed: %s"
 
 Start = Callable[[Journal], Study]
 """Journal → the study at its beginning, every part seeded."""
@@ -111,6 +111,11 @@ class Attempt:
                 error = traceback.format_exc()
                 LOG.error("training failed: %s", problem, exc_info=not _is_explained(problem))
             return self._end(state, error)
+        except KeyboardInterrupt:
+            # The last metrics may be missing, the word on how it ended is not.
+            state = State.FAILED if error is not None else State.INTERRUPTED
+            self.reporter.write(state, error)
+            return state
         finally:
             try:
                 # Before the lease and the log go: the writer needs both.
@@ -132,7 +137,7 @@ class Attempt:
         try:
             self.reporter.write(State.FAILED, error)
         except OSError as problem:
-            LOG.error("status.json does not say that the run has failed: %s", problem)
+            LOG.error(UNTOLD, problem)
         return State.FAILED
 
     def _train(self, start: Start) -> State:
@@ -168,9 +173,13 @@ class Attempt:
         return State.FINISHED
 
     def _save_for_inspection(self, study: Study) -> None:
-        inspected = self._checkpointer(Checkpoints(self.directory / "debug", keep=1))
-        inspected.save(study, bulk=False)
-        inspected.finish()
+        """`debug/` holds the study as it is, if it can be written: that it can't is not why the run has failed."""
+        try:
+            inspected = self._checkpointer(Checkpoints(self.directory / "debug", keep=1))
+            inspected.save(study, bulk=False)
+            inspected.finish()
+        except Exception as problem:
+            LOG.error("debug/ does not hold the networks to be looked at: %s", problem)
 
     def _checkpointer(self, checkpoints: Checkpoints) -> Checkpointer:
         return Checkpointer(
@@ -194,9 +203,12 @@ def failing(directory: Path, lease: Lease, run: About) -> Iterator[None]:
     except LeaseLost:
         raise
     except Exception as error:
-        before = status.read(directory) or status.blank(run.total, run.unit)
-        failed = replace(before, state=State.FAILED, error=str(error), attempt=lease.attempt, heartbeat=time.time())
-        status.write(directory, failed, lease.check)
+        try:
+            before = status.read(directory) or status.blank(run.total, run.unit)
+            failed = replace(before, state=State.FAILED, error=str(error), attempt=lease.attempt, heartbeat=time.time())
+            status.write(directory, failed, lease.check)
+        except OSError as problem:
+            LOG.error(UNTOLD, problem)
         if isinstance(error, ValueError) and not isinstance(error, ConfigError):
             raise CheckpointError(str(error)) from error
         raise

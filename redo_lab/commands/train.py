@@ -134,6 +134,9 @@ def _execute(directory: Path) -> int:
 
     try:
         state = execute(directory)
+    except KeyboardInterrupt:
+        # A second Ctrl-C, or a third, while the run was ending: what it has saved is there.
+        state = State.INTERRUPTED
     except LeaseHeld as error:
         return _refuse(error, [])
     except ConfigError as error:

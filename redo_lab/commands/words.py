@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import ListConfig, OmegaConf
 
 from redo_lab.commands.hints import composed_of
-from redo_lab.config import COMMON, ConfigError, require
+from redo_lab.config import COMMON, ConfigError, flatten, require
 from redo_lab.options import groups, options
 from redo_lab.paths import conf_words
 from redo_lab.sweeping.keys import is_of_a_part
@@ -46,14 +46,31 @@ def arranged(words: Sequence[str], command: Sequence[str] = MULTIRUN) -> list[st
     require(len(set(modes)) < 2, f"{' and '.join(modes)} do not go together: give one of them")
     for place, word in enumerate(settings):
         _check(word, place, settings, command)
-    several = set(flags) & {"-m", "--multirun"} or any(word.startswith("hydra.mode=") for word in settings)
+    several = _several(flags, settings)
     for word in settings:
         _refuse_empty(word)
         if not several:
             _refuse_several(word, settings)
-    if set(flags) & {"-m", "--multirun"} and _grid(settings):
-        settings = [_swept(word) for word in settings]
+    if several:
+        settings = _left_to_jobs(settings)
     return flags + [quoted(word, groups()) for word in settings]
+
+
+def _several(flags: Sequence[str], settings: Sequence[str]) -> bool:
+    """Whether it is a multirun, by its flag, which counts more, or by Hydra's setting."""
+    modes = [word.partition("=")[2] for word in settings if word.startswith("hydra.mode=")]
+    return bool({*flags} & {"-m", "--multirun"}) or modes[-1:] == ["MULTIRUN"]
+
+
+def _left_to_jobs(settings: Sequence[str]) -> list[str]:
+    """`settings`, of which Hydra sets those of parts when it knows the jobs: only some of them may have the part.
+
+    To other sweepers than ours that makes a setting a dimension of their search, so only where the part is missing.
+    """
+    single = [word for word in settings if not _asks_for_several(word)]
+    known = frozenset[str]() if _grid(settings) else frozenset(flatten(composed_of(single)))
+    left = [word for word in single if is_of_a_part(word) and word.partition("=")[0] not in known]
+    return [_swept(word) if word in left else word for word in settings]
 
 
 def _grid(settings: Sequence[str]) -> bool:
@@ -63,16 +80,9 @@ def _grid(settings: Sequence[str]) -> bool:
 
 
 def _swept(word: str) -> str:
-    """`a.b=1` as `a.b=choice(1)`.
-
-    Hydra sets what isn't swept before it knows the jobs, where the part may be missing that only some of them have.
-    """
+    """`a.b=1` as `a.b=choice(1)`: Hydra sets what isn't swept before it knows the jobs."""
     key, _, value = word.partition("=")
-    if not is_of_a_part(word):
-        return word
     (override,) = OverridesParser.create().parse_overrides([word])
-    if override.is_sweep_override():
-        return word
     text = override.get_value_element_as_str()
     # A choice takes no null, and takes off the quotes of a string.
     literal = TAKEN_APART.fullmatch(text)
@@ -156,14 +166,18 @@ def _refuse_bare(word: str, place: int, settings: Sequence[str], command: Sequen
 
 def _refuse_several(word: str, settings: Sequence[str]) -> None:
     """ConfigError if `word` has several values: without -m there is one run."""
-    (override,) = OverridesParser.create().parse_overrides([quoted(word, groups())])
-    if not override.is_sweep_override():
+    if not _asks_for_several(word):
         return
     key, _, value = word.partition("=")
     root = composed_of(settings)
     listed = f"{key}s" in root or isinstance(OmegaConf.select(root, key, throw_on_missing=False), ListConfig)
     one = f"; one run with all of them: {shlex.quote(f'{key}=[{value}]')}" if listed and "(" not in value else ""
     raise ConfigError(f"{word} asks for several runs, which need -m: {_typed(settings)}{one}")
+
+
+def _asks_for_several(word: str) -> bool:
+    (override,) = OverridesParser.create().parse_overrides([quoted(word, groups())])
+    return override.is_sweep_override()
 
 
 def _refuse_empty(word: str) -> None:

@@ -50,9 +50,9 @@ class Segment:
     ring: Replay | None
 
     @property
-    def name(self) -> str:
-        """The file's name."""
-        return f"{self.first:012d}-{self.stop:012d}.segment"
+    def span(self) -> str:
+        """From where to where, as in the file's name."""
+        return f"{self.first:012d}-{self.stop:012d}"
 
     def frame_bytes(self, first: int, stop: int) -> NDArray[np.uint8]:
         """A copy of the frames of [first, stop), [stop - first, bytes of a frame]; OverwrittenError if they are gone.
@@ -63,7 +63,7 @@ class Segment:
         frames = self.frames[slots]
         if self.ring is not None and (added := self.ring.added) - first >= len(self.frames):
             raise OverwrittenError(
-                f"entry {first} was overwritten before segment {self.name} was written: "
+                f"entry {first} was overwritten before segment {self.span} was written: "
                 f"{added} entries are added to a ring of {len(self.frames)}"
             )
         return _bytes_of(frames)
@@ -85,7 +85,7 @@ class SegmentFile:
     @property
     def stop(self) -> int:
         """The number after that of its last entry."""
-        return int(self.name.split("-")[1].removesuffix(".segment"))
+        return int(self.name.removesuffix(".segment").split("-")[1])
 
 
 def capture(replay: Replay, first: int, headroom: int = SEGMENT_ENTRIES) -> list[Segment]:
@@ -130,6 +130,9 @@ def write(
 ) -> SegmentFile:
     """`folder` holds the segment's file, whole and on disk, or nothing of it; for a background thread.
 
+    It is named by its content, too: a replay that was lost and filled anew has other entries of the same numbers, and
+    an older checkpoint still needs the first ones.
+
     `guard` is called right before the file appears, `rest` after each millisecond or so of work. Raises
     OverwrittenError where training was faster, OSError where the disk is full.
     """
@@ -151,8 +154,10 @@ def write(
         "block_bytes": [len(block) for block in blocks],
     }
     content = b"".join([json.dumps(header).encode() + b"\n", metadata, *blocks])
-    write_bytes(folder / segment.name, content, guard)
-    return SegmentFile(segment.name, len(content), hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    name = f"{segment.span}-{digest[:12]}.segment"
+    write_bytes(folder / name, content, guard)
+    return SegmentFile(name, len(content), digest)
 
 
 def _pack(frames: NDArray[np.uint8]) -> bytes:

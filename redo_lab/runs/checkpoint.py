@@ -1,7 +1,8 @@
 """Checkpoints on disk, as bytes: a crash at any moment leaves the newest one or the one before, whole.
 
 `<number>.json`: the manifest; its renaming into place is the commit. `<number>-<digest>.state`: named by content, so
-that a number committed twice harms neither. `replay/`: immutable files of bulk state that successive checkpoints share.
+that a number committed twice harms neither. `replay/`: immutable files of bulk state that successive checkpoints share,
+named by content, too.
 `.*.tmp`: being written, or left by a crash.
 
 A process that lost the lease may learn of it late: if it was stopped between the check and a deletion, it deletes one

@@ -21,7 +21,8 @@ PICKLED = 1
 MAX_BYTES = 2**24
 NAME = re.compile(r"(\d{1,19})\.json")
 STATE_NAME = re.compile(r"(\d{1,19})-[0-9a-f]{12}\.state")
-PART_NAME = re.compile(r"(\d{12})-(\d{12})\.segment")
+PART_NAME = re.compile(r"(\d{12})-(\d{12})(?:-[0-9a-f]{12})?\.segment")
+"""From where to where, and of what content; that was once left out."""
 TEMPORARY_NAME = re.compile(rf"\.({NAME.pattern}|{STATE_NAME.pattern}|{PART_NAME.pattern})\.[0-9a-f]{{32}}\.tmp")
 
 

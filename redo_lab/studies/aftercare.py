@@ -119,6 +119,11 @@ class Care:
         )
 
 
+def method(axes: Mapping[str, Any]) -> list[str]:
+    """The words of a run's name for its interventions: its recycler, then its regulariser if it has one."""
+    return [axes["recycler"], *([] if axes["regulariser"] == "none" else [axes["regulariser"]])]
+
+
 class Aftercare:
     """Regularisers in an update; after it probes, then recyclers: probes measure what training left."""
 

@@ -48,6 +48,11 @@ class Blueprint(Protocol):
     same_pace_axes: tuple[str, ...] = ()
     """Of `axes` those whose value leaves the pace of a run as it is, such as which instance of its task it does."""
 
+    def idle(self) -> Mapping[str, str]:
+        """Keys that nothing in such a run depends on, though its parts have them, with the reason; setting one is
+        refused."""
+        return {}
+
     @abstractmethod
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """The words of `axes` that name a run for a reader: dqn, breakout, rr1, redo."""

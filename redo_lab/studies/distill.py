@@ -20,7 +20,7 @@ from redo_lab.runs import provenance
 from redo_lab.runs.names import TRAIN_LOSS
 from redo_lab.seeding import Seeds
 from redo_lab.studies import trained
-from redo_lab.studies.aftercare import Care, Samplers
+from redo_lab.studies.aftercare import Care, Samplers, method
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.regressor import Regression, Regressor
 from redo_lab.studies.trained import TrainedRun
@@ -148,8 +148,7 @@ class Distill(Blueprint):
 
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """distill, demon_attack, pretrained, redo; a regulariser follows the recycler."""
-        regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
-        return ["distill", axes["game"], axes["student"], axes["recycler"], *regulariser]
+        return ["distill", axes["game"], axes["student"], *method(axes)]
 
     def memory_bytes(self) -> int:
         """Of the teacher's replay."""

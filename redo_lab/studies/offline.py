@@ -16,7 +16,7 @@ from redo_lab.replay.ring import Replay
 from redo_lab.runs.names import DORMANT_TOTAL, tau_text
 from redo_lab.seeding import Seeds
 from redo_lab.studies import online
-from redo_lab.studies.aftercare import Care, Samplers
+from redo_lab.studies.aftercare import Care, Samplers, method
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import exact_ratio
 from redo_lab.studies.device import check_compiled, check_kind, check_precision
@@ -26,6 +26,13 @@ from redo_lab.types import EnvSpec
 
 if TYPE_CHECKING:
     import torch
+
+
+ACTING = (
+    *("agent.warmup_env_steps", "agent.update_period_env_steps", "agent.act_ahead"),
+    *("agent.epsilon", "shared.epsilon_decay_env_steps"),
+)
+"""Settings of how an agent acts, and when it learns meanwhile."""
 
 
 @dataclass
@@ -137,8 +144,15 @@ class Offline(Blueprint):
 
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """dqn, breakout, moving, redo; a regulariser follows the recycler."""
-        regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
-        return [axes["agent"], axes["game"], axes["targets"], axes["recycler"], *regulariser]
+        return [axes["agent"], axes["game"], axes["targets"], *method(axes)]
+
+    def idle(self) -> Mapping[str, str]:
+        """What only an agent that acts has a use for, and, beside `updates`, what the length would follow from."""
+        lengths = () if self.training.updates is None else ("training.iterations", "training.iteration_env_steps")
+        return {
+            **dict.fromkeys(ACTING, "with study=offline nothing acts"),
+            **dict.fromkeys(lengths, "the length is training.updates (null: that of these iterations)"),
+        }
 
     def memory_bytes(self) -> int:
         """Of a part of the recording that fills the replay."""

@@ -23,7 +23,7 @@ from redo_lab.replay.ring import Replay
 from redo_lab.runs.bulk import PartFile
 from redo_lab.runs.names import EVALUATION_RETURN
 from redo_lab.seeding import Seeds
-from redo_lab.studies.aftercare import Care, Samplers
+from redo_lab.studies.aftercare import Care, Samplers, method
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.clock import UpdateClock, exact_ratio
 from redo_lab.studies.device import check_compiled, check_kind, check_precision, eager
@@ -136,8 +136,7 @@ class Online(Blueprint):
 
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """dqn, breakout, rr1, redo; a regulariser follows the recycler."""
-        regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
-        return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", axes["recycler"], *regulariser]
+        return [axes["agent"], axes["game"], f"rr{axes['replay_ratio']:g}", *method(axes)]
 
     def memory_bytes(self) -> int:
         """The host's, of the full replay."""

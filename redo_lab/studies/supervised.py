@@ -13,7 +13,7 @@ from redo_lab.networks.torso import Torso, check_reads
 from redo_lab.protocols import Journal
 from redo_lab.runs.names import TRAIN_ACCURACY
 from redo_lab.seeding import Seeds
-from redo_lab.studies.aftercare import Care, Samplers
+from redo_lab.studies.aftercare import Care, Samplers, method
 from redo_lab.studies.blueprint import Blueprint
 from redo_lab.studies.classifier import Classifier
 from redo_lab.studies.epochs import Epochs, ExampleSet, Lengths
@@ -96,8 +96,7 @@ class Supervised(Blueprint):
 
     def label(self, axes: Mapping[str, Any]) -> list[str]:
         """digits, shuffled, redo; a regulariser follows the recycler."""
-        regulariser = [] if axes["regulariser"] == "none" else [axes["regulariser"]]
-        return [axes["data"], axes["targets"], axes["recycler"], *regulariser]
+        return [axes["data"], axes["targets"], *method(axes)]
 
     def memory_bytes(self) -> int:
         """Of the training images."""

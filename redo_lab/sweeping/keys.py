@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from redo_lab.config import flatten
@@ -48,6 +48,25 @@ def applied(jobs: Sequence[Job], compose: Compose) -> Applied:
     )
 
 
+class Search:
+    """What a sweeper asks for that chooses jobs by the results of others: each is given the words that apply to it.
+
+    A key that no job can have stays in all of them.
+    """
+
+    def __init__(self, choices: Sequence[Job], compose: Compose) -> None:
+        """choices: of options, every combination that may be asked for."""
+        self._keys_of = _KeysOf(compose)
+        self._somewhere = frozenset[str]().union(*map(self._keys_of, choices))
+
+    def fitted(self, jobs: Sequence[Sequence[str]]) -> list[Job]:
+        """As many jobs as there are, in their order."""
+        return [
+            [word for word in job if (key := key_of(word)) not in self._somewhere or key in self._keys_of(job)]
+            for job in jobs
+        ]
+
+
 class _KeysOf:
     """The keys of a job's config before its own values are set."""
 
@@ -56,17 +75,18 @@ class _KeysOf:
         self.groups = frozenset(groups())
         self._known: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def __call__(self, job: Job) -> frozenset[str]:
-        choices = [word for word in job if self._is_choice(word)]
+    def __call__(self, job: Sequence[str]) -> frozenset[str]:
+        choices = [word for word in job if is_choice(word, self.groups)]
         alike = tuple(map(_without_game, choices))
         if alike not in self._known:
             self._known[alike] = frozenset(flatten(self.compose(choices)))
         return self._known[alike]
 
-    def _is_choice(self, word: str) -> bool:
-        """Whether it decides which keys there are: the option of a group, or a key that is added or removed."""
-        key = key_of(word)
-        return word.startswith(("+", "~")) or "/" in key or key.partition("@")[0] in self.groups
+
+def is_choice(word: str, group_names: Collection[str]) -> bool:
+    """Whether it decides which keys there are: the option of a group, or a key that is added or removed."""
+    key = key_of(word)
+    return word.startswith(("+", "~")) or "/" in key or key.partition("@")[0] in group_names
 
 
 def is_of_a_part(word: str) -> bool:

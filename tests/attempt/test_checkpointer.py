@@ -45,9 +45,11 @@ class Breather:
 
     def __init__(self) -> None:
         self.hurried = threading.Event()
+        self.rested = False
 
     def rest(self) -> None:
         assert self.hurried.wait(20), "nobody told the writer to hurry"
+        self.rested = True
 
     def hurry(self) -> None:
         self.hurried.set()
@@ -81,6 +83,8 @@ def test_whoever_waits_for_the_writer_ends_its_rest(tmp_path: Path, monkeypatch:
     newest = saver.checkpoints.newest()
     assert newest is not None
     assert newest.manifest.number == 7
+    assert isinstance(saver._breather, Breather)
+    assert saver._breather.rested, "who writes rests in the breather that is hurried"
 
 
 def test_a_disk_without_room_for_the_folder_is_called_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,3 +111,25 @@ def test_a_replay_lets_the_writer_rest_while_it_packs(tmp_path: Path) -> None:
     (file,) = ReplayBulk(replay).capture([], copied=True).write(tmp_path, lambda: None, lambda: rests.append(1))
     assert (tmp_path / file.name).is_file()
     assert rests == [1], "twenty entries are one block"
+
+
+def test_a_replay_that_was_lost_and_filled_anew_leaves_the_checkpoint_before_it_whole(tmp_path: Path) -> None:
+    """checkpoint.replay was true, then false, then true again: entry 0 has been twice."""
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    for number, reward in ((7, 1.0), (8, 2.0)):
+        replay = make(pixels(stack=2))
+        player = Player(replay.spec, replay)
+        player.start()
+        player.step(reward)
+        checkpoints.bulk_folder.mkdir(exist_ok=True)
+        entries = ReplayBulk(replay).capture([], copied=True)
+        files = entries.write(checkpoints.bulk_folder, lambda: None, lambda: None)
+        checkpoints.commit(number, b"state", files, {})
+    (tmp_path / "8.json").write_text("damaged", encoding="utf-8")
+    newest = checkpoints.newest()
+    assert newest is not None
+    assert newest.manifest.number == 7
+    restored = make(pixels(stack=2))
+    restored.load_state_dict(replay.state_dict())
+    ReplayBulk(restored).load(checkpoints.bulk_folder, newest.manifest.segments)
+    assert restored.rewards[:2].tolist() == [1.0, 0.0]

@@ -7,6 +7,7 @@ import io
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from redo_lab.attempt.reporter import Reporter
 from redo_lab.commands.train import main
 from redo_lab.runs import provenance, status
 from redo_lab.runs.atomic import DiskFull
+from redo_lab.runs.checkpoint import Checkpoints
 from redo_lab.runs.record import Record
 from redo_lab.runs.status import State, Status
 from tests.attempt.test_checkpointer import Breather
@@ -143,3 +145,60 @@ def test_a_run_that_fails_gives_the_terminal_its_cursor_back(tmp_path: Path, mon
     code, _ = train(tmp_path)
     assert code == 1
     assert (drawn[0], drawn[-1], drawn.count("stop")) == ("begin", "stop", 1)
+
+
+def full_for_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room for status.json, from its first writing on."""
+
+    def refuse(*_: object) -> None:
+        raise DiskFull("status.json: 0.001 MB were to be written")
+
+    monkeypatch.setattr(status, "write", refuse)
+
+
+def test_the_reason_why_an_attempt_could_not_begin_is_told_also_where_its_status_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        full_for_status(monkeypatch)
+        raise OSError(errno.EIO, "Input/output error", "attempts.jsonl")
+
+    monkeypatch.setattr(provenance, "append", refuse)
+    assert train(tmp_path)[0] == 1
+    text = capsys.readouterr().err
+    assert "redo-lab train" in text.splitlines()[-1]
+    assert "Input/output error: 'attempts.jsonl'" in text.splitlines()[-1]
+    assert "status.json does not say that the run has failed: status.json: 0.001 MB were" in text
+
+
+def test_the_reason_why_a_run_failed_is_told_also_where_its_status_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        full_for_status(monkeypatch)
+        raise RuntimeError("the game broke")
+
+    monkeypatch.setattr(Reporter, "tick", refuse)
+    assert train(tmp_path)[0] == 1
+    text = capsys.readouterr().err
+    assert text.index("training failed: the game broke") < text.index(
+        "status.json does not say that the run has failed"
+    )
+
+
+def test_training_that_diverges_is_the_reason_also_where_its_networks_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commit = Checkpoints.commit
+
+    def refuse(self: Checkpoints, *rest: Any) -> None:
+        if self.folder.name == "debug":
+            raise DiskFull("debug: 0.1 MB were to be written")
+        commit(self, *rest)
+
+    monkeypatch.setattr(Checkpoints, "commit", refuse)
+    code, left = train(tmp_path, "agent.learning_rate=1e30", "replay_ratio=1")
+    assert (code, left.state) == (1, State.FAILED)
+    assert "is not finite at update" in (left.error or "").strip().splitlines()[-1]
+    assert "0.1 MB" not in (left.error or "")
+    assert "debug/ does not hold the networks to be looked at: debug: 0.1 MB were" in capsys.readouterr().err

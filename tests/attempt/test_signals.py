@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from redo_lab.attempt import signals
+from redo_lab.attempt.checkpointer import Checkpointer
+from redo_lab.attempt.reporter import Reporter
 from redo_lab.attempt.signals import Stop, Stopped, stopping
 from redo_lab.commands.train import main
 from redo_lab.runs import status
@@ -18,6 +20,18 @@ from redo_lab.runs.status import State
 from tests.commands.test_train import wait_for_updates
 
 WORDS = ["env=minatar/breakout", "recycler=redo", "replay_ratio=1", "scale=smoke", "logger=none", "threads=1"]
+
+
+def stopping_at(step: int, monkeypatch: pytest.MonkeyPatch, state: State = State.INTERRUPTED) -> None:
+    """As if a signal had come after so many of the study's steps."""
+    checks = iter([None] * (step - 1))
+
+    def check(self: Stop) -> None:
+        if next(checks, "over") == "over":
+            self.state = state
+            raise Stopped
+
+    monkeypatch.setattr(Stop, "check", check)
 
 
 def test_a_preempted_run_saves_and_ends_like_one_never_disturbed(tmp_path: Path) -> None:
@@ -47,15 +61,8 @@ def test_without_its_replay_a_run_goes_on_and_says_that_it_is_not_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [*WORDS, f"root={tmp_path}", "checkpoint.replay=false"]
-    checks = iter([None] * 300)
-
-    def check(self: Stop) -> None:
-        if next(checks, "over") == "over":
-            self.state = State.PREEMPTED
-            raise Stopped
-
     with monkeypatch.context() as patch:
-        patch.setattr(Stop, "check", check)
+        stopping_at(300, patch, State.PREEMPTED)
         assert main(words) == 143
     (directory,) = (path.parent for path in tmp_path.rglob("run.json"))
     assert not list((directory / "checkpoint" / "replay").glob("*"))
@@ -76,6 +83,34 @@ def test_the_first_signal_is_remembered_and_the_second_stops_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def impatient(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("ending", [(Reporter, "end"), (Checkpointer, "close")])
+def test_ctrl_c_while_a_run_is_ending_ends_it_at_once_with_what_it_has_saved(
+    ending: tuple[type, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*WORDS, f"root={tmp_path}"]
+    with monkeypatch.context() as patch:
+        stopping_at(300, patch)
+        patch.setattr(*ending, impatient)
+        assert main(words) == 130
+    (directory,) = (path.parent for path in tmp_path.rglob("run.json"))
+    printed = capsys.readouterr()
+    assert f"{directory} is interrupted\n" in printed.out
+    assert printed.err.splitlines()[-1].startswith(
+        "stopped by Ctrl-C; to go on from the last checkpoint: redo-lab train"
+    )
+    at = status.read(directory)
+    assert at is not None
+    assert (at.state, at.error) == (State.INTERRUPTED, None)
+    newest = max(int(path.stem) for path in (directory / "checkpoint").glob("*.json"))
+    assert newest == at.done > 100
+    assert main(words) == 0
+    assert f"continuing at {newest} agent steps" in (directory / "log.txt").read_text()
 
 
 def test_where_no_step_comes_a_later_term_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hydra.errors import MissingConfigException
 
 from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.cli import main
-from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of
+from redo_lab.commands.hints import SYNONYMS, composed_of, keys_of, suggestion
 from redo_lab.commands.mistakes import explain
 from redo_lab.commands.words import ALONE, INFO, WITH_VALUE, arranged
 from redo_lab.config import ConfigError
@@ -40,6 +40,17 @@ MISTAKES = [
         "train replay_ratio=3",
         "no option '3' in group 'replay_ratio': choices: 0.25, 0.5, 1, 2, 4, 8; or training.replay_ratio=3 for any",
     ),
+    (
+        "train study=offline agent.act_ahead=true",
+        "agent.act_ahead=true would change nothing: with study=offline nothing acts",
+    ),
+    ("train study=offline agent.epsilon.final=0.1", "agent.epsilon.final=0.1 would change nothing: with study=offline"),
+    ("train study=offline agent.warmup_env_steps=9", "agent.warmup_env_steps=9 would change nothing"),
+    (
+        "train study=offline training.iterations=3",
+        "training.iterations=3 would change nothing: the length is training.updates (null: that of these iterations)",
+    ),
+    ("train -m study=online,offline agent.act_ahead=true", "with study=offline nothing acts (in study=offline, 1 of 2"),
     ("train recyclerr=redo", "unknown key 'recyclerr': did you mean 'recycler'?"),
     ("train agent.learning_rat=1", "unknown key 'agent.learning_rat': did you mean 'agent.learning_rate'?"),
     ("train +agent.epsilon.finale=1", "unknown key 'agent.epsilon.finale': did you mean 'final'?"),
@@ -98,6 +109,11 @@ MISTAKES = [
     ("train training.env_steps_per_iteration=2", "did you mean 'training.iteration_env_steps'?"),
     ("train network.normalisation=layer", "did you mean 'network.norm'?"),
     ("train checkpoint.interval=60", "did you mean 'checkpoint.every_seconds'?"),
+    ("train checkpoint.delay=60", "unknown key 'checkpoint.delay': did you mean 'checkpoint.every_seconds'?"),
+    ("train progress.interval=60", "did you mean 'progress.line_seconds' or 'progress.refresh_seconds'?"),
+    ("train training.log_every=60", "did you mean 'training.log_period_updates'?"),
+    ("train replay.size=60", "did you mean 'replay.capacity'?"),
+    ("train agent.epsilon.end=0.1", "did you mean 'agent.epsilon.final'?"),
     ("train agent.min_replay=60", "did you mean 'agent.warmup_env_steps'?"),
     ("train agnt.learning_rate=1", "did you mean 'agent.learning_rate'?"),
     ("train network.initialisation=he", "did you mean 'network.initialiser'?"),
@@ -200,6 +216,7 @@ def test_a_mistake_is_refused_with_exit_code_2_and_leaves_nothing(
         ("-m replay_ratio=glob(*)", "6 runs"),
         ("recycler=redo seed=-0", "1 run"),
         ("-m recycler=none,redo recyclers.redo.threshold=0.1", "2 runs"),
+        ("hydra.mode=MULTIRUN recycler=none,redo recyclers.redo.threshold=0.1", "2 runs"),
     ],
 )
 def test_what_could_be_a_mistake_but_is_clear_works(
@@ -211,14 +228,28 @@ def test_what_could_be_a_mistake_but_is_clear_works(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_single_value_is_an_axis_of_our_own_sweeper_and_a_setting_to_others() -> None:
+def test_a_single_value_is_an_axis_of_our_own_sweeper() -> None:
     words = ["-m", "recycler=none,redo", "recyclers.redo.threshold=0.1", "seed=3"]
     assert arranged(words) == ["-m", "recycler=none,redo", "recyclers.redo.threshold=choice(0.1)", "seed=3"]
     for value in ("null", "'1'", '"1"', "''", "true", "[1,2]", "1e-3"):
         plain = f"recyclers.redo.threshold={value}"
         assert values(arranged(["-m", plain])[1]) == values(plain)
-    assert arranged([*words, "hydra/sweeper=optuna"])[2] == "recyclers.redo.threshold=0.1"
     assert arranged(words[2:]) == words[2:]
+
+
+def test_of_other_sweepers_only_what_a_part_may_be_missing_for_is_an_axis() -> None:
+    words = ["-m", "hydra/sweeper=optuna", "agent.learning_rate=0.1", "recyclers.redo.threshold=0.1"]
+    assert arranged([*words, "recycler=redo"]) == [*words, "recycler=redo"]
+    searched = arranged([*words, "recycler=none,redo"])
+    assert searched == [*words[:-1], "recyclers.redo.threshold=choice(0.1)", "recycler=none,redo"]
+
+
+def test_hydras_mode_makes_a_multirun_as_its_flag_does() -> None:
+    words = ["recycler=none,redo", "recyclers.redo.threshold=0.1"]
+    swept = ["recycler=none,redo", "recyclers.redo.threshold=choice(0.1)"]
+    assert arranged(["hydra.mode=MULTIRUN", *words]) == ["hydra.mode=MULTIRUN", *swept]
+    with pytest.raises(ConfigError, match="several runs, which need -m"):
+        arranged(["hydra.mode=RUN", *words])
 
 
 def test_hydras_own_options_are_known() -> None:
@@ -228,6 +259,18 @@ def test_hydras_own_options_are_known() -> None:
         expected = INFO if action.nargs == "?" else ALONE if action.nargs == 0 else WITH_VALUE
         assert set(action.option_strings) <= set(expected), action.option_strings
     assert {name for action in actions for name in action.option_strings} == {*ALONE, *WITH_VALUE, *INFO}
+
+
+def test_a_key_of_a_part_that_lacks_a_letter_is_known_in_every_study() -> None:
+    nodes = ("checkpoint", "progress", "training", "replay", "agent", "learner", "evaluation")
+    for study in files("study"):
+        keys = keys_of(composed_of([f"study={study}"]))
+        own = [key for key in keys if not key.option and key.path.partition(".")[0] in nodes and "." in key.path]
+        assert {"checkpoint", "progress", "training"} <= {key.path.partition(".")[0] for key in own}
+        for key in own:
+            middle = len(key.path) - len(key.leaf) // 2
+            typo = key.path[: middle - 1] + key.path[middle:]
+            assert f"'{key.path}'" in suggestion(typo, keys), typo
 
 
 def test_every_synonym_means_a_setting_of_some_run() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hydra import compose
 
-from redo_lab.sweeping.keys import Applied, applied
+from redo_lab.sweeping.keys import Applied, Search, applied
 from scripts import composing
 
 
@@ -51,6 +51,15 @@ def test_a_key_that_no_job_has_stays_and_the_job_that_has_its_part_is_named() ->
     assert [len(job) for job in jobs.jobs] == [2, 2]
     assert jobs.notes == []
     assert jobs.unknown == {"recyclers.redo.treshold": ["recycler=redo", "recyclers.redo.treshold=1"]}
+
+
+def test_a_search_keeps_its_jobs_apart_and_in_order_and_knows_the_parts_of_all_its_options() -> None:
+    with composing.hydra_open():
+        choices = [["recycler=none"], ["recycler=redo"]]
+        search = Search(choices, lambda words: compose("config", overrides=list(words)))
+        threshold, typo = "recyclers.redo.threshold=0.1", "recyclers.redo.treshold=0.1"
+        assert search.fitted([("recycler=none", threshold, typo)] * 2) == [["recycler=none", typo]] * 2
+        assert search.fitted([("recycler=redo", threshold)]) == [["recycler=redo", threshold]]
 
 
 def test_repeats_that_were_asked_for_stay() -> None:

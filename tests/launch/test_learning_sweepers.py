@@ -91,6 +91,19 @@ def test_optuna_looks_for_the_best_final_score(trained: list[Path], tmp_path: Pa
     assert len(trained) == 6, "asked again, the same trials are finished already"
 
 
+def test_a_search_among_parts_sets_a_part_only_where_a_trial_has_it(trained: list[Path]) -> None:
+    learning_rates = "learner.learning_rate=tag(log,interval(1e-5,1e-1))"
+    for threshold in ("0.3", "interval(0.2,0.4)"):
+        words = [*OPTUNA, *RUNS, "recycler=none,redo", f"recyclers.redo.threshold={threshold}", learning_rates]
+        assert main([*words, "hydra.sweeper.direction=maximize"]) == 0
+        configs = [OmegaConf.load(directory / "config.yaml") for directory in trained]
+        thresholds = [config.recyclers.redo.threshold for config in configs if config.recyclers]
+        assert len(configs) == 6
+        assert 0 < len(thresholds) < 6
+        assert all(0.2 <= value <= 0.4 for value in thresholds)
+        trained.clear()
+
+
 def test_the_objective_may_be_any_metric_and_finished_runs_are_not_done_again(
     trained: list[Path], tmp_path: Path
 ) -> None:
@@ -112,6 +125,7 @@ def test_the_objective_may_be_any_metric_and_finished_runs_are_not_done_again(
         ),
         (["hydra.sweeper.direction=[maximize,minimize]"], "a run has one objective"),
         (["hydra/launcher=slurm"], "hydra/launcher=slurm returns before they end: give hydra/launcher=local"),
+        (["learner.learning_rat=1"], "unknown key 'learner.learning_rat': did you mean 'learner.learning_rate'?"),
         (["objective=3"], "objective must be score or the name of a metric, got 3"),
     ],
 )

@@ -304,6 +304,8 @@ def test_a_name_is_that_of_run_json_and_all_that_it_does_not_say() -> None:
     changed = run | {"changes": {"agent.learning_rate": 1e-3, "network.width": 2, "network.activation": "tanh"}}
     assert labels.name(changed) == "dqn breakout rr0.25 redo s3 (lr 0.001, width 2, tanh, atari, smoke, e)"
     assert labels.name(RUN) == "dqn atari breakout rr0.25 redo smoke s3 (e)"
+    twice = run | {"axes": {**run["axes"], "network": "minatar", "suite": "minatar"}}
+    assert labels.name(twice) == "dqn breakout rr0.25 redo s3 (minatar, smoke, e)"
     assert group(changed) == "e-dqn-atari-breakout-rr0.25-redo-smoke-lr0.001-width2-tanh"
     assert tags(changed)[-3:] == ["lr 0.001", "width 2", "tanh"]
 

@@ -133,7 +133,7 @@ def test_a_file_holds_at_most_the_entries_of_one_segment(monkeypatch, tmp_path):
     monkeypatch.setattr(replay_segments, "SEGMENT_ENTRIES", 4)
     saver = filled(tmp_path)
     assert [(file.first, file.stop) for file in saver.files] == [(0, 4), (4, 8), (8, 9), (9, 13), (13, 15)]
-    assert saver.files[0].name == "000000000000-000000000004.segment"
+    assert saver.files[0].name == f"000000000000-000000000004-{saver.files[0].sha256[:12]}.segment"
     for file in saver.files:
         content = (tmp_path / file.name).read_bytes()
         assert (file.bytes, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())

@@ -96,10 +96,9 @@ def test_a_segment_is_refused_from_the_moment_its_first_entry_may_be_half_overwr
     player = Player(saver.replay.spec, saver.replay)
     for _ in range(6):
         player.step()
-    write(segment, tmp_path)
-    (tmp_path / segment.name).unlink()
+    (tmp_path / write(segment, tmp_path).name).unlink()
     player.step()
-    with pytest.raises(OverwrittenError, match=r"entry 2 was overwritten before segment 0+2-0+15.segment was written"):
+    with pytest.raises(OverwrittenError, match=r"entry 2 was overwritten before segment 0+2-0+15 was written"):
         write(segment, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [file.name for file in saver.files]
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from redo_lab.runs.identity import changes, digest
+from redo_lab.studies.blueprint import Blueprint
+from redo_lab.studies.distill import Distill
+from redo_lab.studies.offline import Offline
+from redo_lab.studies.online import Online
+from redo_lab.studies.supervised import Supervised
 from tests.helpers.composing import composed
 
+NO_METHOD = {"recycler": "none", "regulariser": "none"}
 WORDS = ("env=minatar/breakout", "scale=smoke")
 
 
@@ -64,3 +72,25 @@ def test_what_was_typed_beside_the_axes_names_a_run(words: list[str], named: dic
     choices = {"recycler": "redo", "evaluation": "none", "network": "nature", "env": "minatar/breakout"}
     axes = {"network": "nature", "suite": "minatar", "game": "breakout", "replay_ratio": 1, "recycler": "redo"}
     assert changes(plain, choices, axes, ["env=minatar/breakout", *words]) == named
+
+
+@pytest.mark.parametrize("study", [Online, Offline, Supervised, Distill])
+def test_a_run_is_named_by_its_recycler_and_then_once_by_its_regulariser(study: type[Blueprint]) -> None:
+    axes = {
+        "agent": "dqn",
+        "data": "digits",
+        "game": "pong",
+        "replay_ratio": 1,
+        "targets": "fixed",
+        "student": "random",
+    }
+    for recycler, regulariser, words in (
+        ("none", "none", ["none"]),
+        ("redo", "none", ["redo"]),
+        ("none", "weight_decay", ["none", "weight_decay"]),
+        ("redo+reset", "weight_decay+l2_init", ["redo+reset", "weight_decay+l2_init"]),
+    ):
+        named = study.label(SimpleNamespace(), {**axes, "recycler": recycler, "regulariser": regulariser})
+        assert named[-len(words) :] == words
+        assert len(named) == len(set(named))
+        assert named[: -len(words)] == study.label(SimpleNamespace(), {**axes, **NO_METHOD})[:-1]

@@ -15,7 +15,7 @@ from redo_lab.commands.sweep import SWEEPS
 from redo_lab.commands.train import main
 from redo_lab.config import ConfigError
 from redo_lab.launch.sweep_file import SweepFile
-from redo_lab.plan import CheckedRun
+from redo_lab.plan import CheckedRun, plan
 from redo_lab.replay import export
 from redo_lab.replay.ring import Replay
 from redo_lab.seeding import Seeds
@@ -120,6 +120,14 @@ def test_without_a_length_it_is_that_of_online_training() -> None:
     plain = composed("study=offline", "training.updates=null", "replay_ratio=1", "recycler=random")[0]
     assert plain["recyclers"]["random"]["end_updates"] == 2_500_000
     assert CheckedRun.of(plain).study.total == 2_500_000
+
+
+def test_only_what_the_run_takes_no_notice_of_may_not_be_set() -> None:
+    words = ["study=offline", "training.updates=null", "training.iterations=3", "agent.optimizer.epsilon=1e-8"]
+    assert plan(*composed(*words), words, here=False).study.total == 187_500
+    for idle in ("agent.epsilon.final=0.1", "agent.act_ahead=false", "shared.epsilon_decay_env_steps=9"):
+        with pytest.raises(ConfigError, match=f"{idle} would change nothing"):
+            plan(*composed(*words, idle), [*words, idle], here=False)
 
 
 def test_the_sweep_is_figure_4() -> None:

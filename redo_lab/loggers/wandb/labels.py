@@ -28,7 +28,7 @@ def group(run: Mapping[str, Any]) -> str:
 
 
 def name(run: Mapping[str, Any]) -> str:
-    """The name in run.json, then what it doesn't say: `dqn breakout rr1 redo s0 (lr 0.001, nature, atari, demo_grid)`.
+    """The name in run.json, then once what it doesn't: `dqn breakout rr1 redo s0 (lr 0.001, nature, atari, demo_grid)`.
 
     An old run without a name has one from its axes.
     """
@@ -36,7 +36,7 @@ def name(run: Mapping[str, Any]) -> str:
     own = run.get("name") or " ".join([*_axis_words(axes), f"s{axes['seed']}"])
     rest = [_word(axis, value) for axis, value in axes.items() if axis != "seed" and value != "none"]
     parts = [*_changes(run), *(word for word in rest if word not in own.split()), run["experiment"]]
-    return _shortened(f"{own} ({', '.join(parts)})", MAX_NAME_LENGTH)
+    return _shortened(f"{own} ({', '.join(dict.fromkeys(parts))})", MAX_NAME_LENGTH)
 
 
 def tags(run: Mapping[str, Any]) -> list[str]:
