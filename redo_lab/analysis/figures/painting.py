@@ -26,7 +26,8 @@ def title_of(game: str) -> str:
 def clock_name(source: Source, clock: str) -> str:
     """What `clock` counts in these runs: the unit of their length if that is on this clock."""
     runs = source.score_table.runs
-    return str(runs["unit"][0]) if (runs["clock"] == clock).all() else CLOCKS[clock]
+    unit = str(runs["unit"][0])
+    return CLOCKS.get(unit, unit) if (runs["clock"] == clock).all() else CLOCKS[clock]
 
 
 def row_inches(width: Width, across: int) -> float:
