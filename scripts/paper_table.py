@@ -33,8 +33,7 @@ ABOUT_HOURS = """\
 **CPU-hours** are an estimate for one core. `python -m scripts.paper_rates` measured how long a step of the
 environment and an update of each kind of run take, in CPU time of the process with one thread. The estimate is
 these times multiplied by their number. It is for training alone, without evaluation, probes and interventions.
-The machine was busy with other work. A – means that there was nothing to measure: the data or the agents that
-such runs learn from were not there.
+The machine was busy with other work. What Figures 4 and 8 learn from was made for the measurement.
 
 **GPU-hours** are an assumption and not measured, because there was no GPU. They are for one run after another, if
 a gradient step takes {gpu_ms:g} ms and a step of the environment takes as long as here. {gpu_ms:g} ms is about
