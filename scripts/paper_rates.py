@@ -4,7 +4,8 @@ python -m scripts.paper_rates [KIND …]   measures all kinds, or those named; h
 
 A process's own CPU time is counted, with one torch thread, so that other work on the machine falsifies little. Training
 alone: no evaluation, probe or intervention; a step's choice of action counts as greedy, which most are. A kind is
-measured by a short run at the paper's sizes with a small replay.
+measured by a short run at the paper's sizes with a small replay. Figures 4 and 8 learn from the replay of such a run,
+which is trained before.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from __future__ import annotations
 import json
 import platform
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
+from redo_lab.commands.export_replay import main as export_replay
+from redo_lab.commands.train import main as train
 from redo_lab.config import ConfigError
 from redo_lab.launch.rates import FILE
 from redo_lab.paths import shipped
@@ -51,8 +55,17 @@ SHORT = [
     f"agent.warmup_env_steps={WARMUP_STEPS}",
     "replay.capacity=5000",
     "training.iterations=1",
-    "training.iteration_env_steps=100000",
 ]
+LONG_ENOUGH = "training.iteration_env_steps=100000"
+TRAINED = [
+    "env=atari/demon_attack",
+    "training.iteration_env_steps=2000",
+    "shared.evaluation_env_steps=100",
+    "checkpoint.final_replay=true",
+    "logger=none",
+    "threads=1",
+]
+"""Of the run that studies learn from: seconds, at the paper's sizes."""
 
 
 class Silent(Journal):
@@ -79,25 +92,47 @@ def main() -> int:
         if (shipped("sweeps") / f"{name}.yaml").exists():
             runs.of(name)
     kinds |= {one.kind: one for one in reversed(runs.compositions.values())}
-    named = sys.argv[1:] or sorted(kinds)
-    for kind in named:
-        try:
-            rates = measured(kinds[kind])
-        except (ConfigError, KeyError) as error:
-            print(f"{kind}: not measured: {error}", flush=True)
-            continue
-        print(f"{kind}: {rates}", flush=True)
-        content = json.loads(FILE.read_text()) if FILE.exists() else {}
-        content[kind] = {**rates, "processor": _processor(), "commit": code_version()["commit"]}
-        write_text(FILE, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in sys.argv[1:] or sorted(kinds):
+            try:
+                rates = measured(kinds[kind], Path(folder))
+            except (ConfigError, KeyError) as error:
+                print(f"{kind}: not measured: {error}", flush=True)
+                continue
+            print(f"{kind}: {rates}", flush=True)
+            content = json.loads(FILE.read_text()) if FILE.exists() else {}
+            content[kind] = {**rates, "processor": _processor(), "commit": code_version()["commit"]}
+            write_text(FILE, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     return 0
 
 
-def measured(kind: Composition) -> dict[str, float]:
-    """CPU seconds of a step without update and of an update."""
-    axes = ("recycler", "regulariser", "probe", "training.", "recyclers.", "regularisers.", "probes.", "shared.")
-    short = SHORT if any(word.startswith("env=") for word in kind.words) else []
+def learned_from(study: str, folder: Path) -> list[str]:
+    """The words that give `study` what it learns from, in `folder`: a run of a few updates, or its replay."""
+    if study not in ("offline", "distill"):
+        return []
+    if not (folder / "data").exists():
+        assert train([*TRAINED, *ALONE, *SHORT, f"root={folder}"]) == 0
+        assert export_replay(["demon", "--root", str(folder), "-o", str(folder / "data")]) == 0
+    (run,) = (path.parent for path in folder.rglob("run.json"))
+    return [f"data.folder={folder / 'data'}"] if study == "offline" else [f"teacher.folder={run}"]
+
+
+def measured(kind: Composition, folder: Path) -> dict[str, float]:
+    """CPU seconds of a step without update and of an update. folder: for what it learns from."""
+    axes = (
+        "recycler",
+        "regulariser",
+        "probe",
+        "training.",
+        "recyclers.",
+        "regularisers.",
+        "probes.",
+        "shared.",
+        "root=",
+    )
+    short = [*SHORT, LONG_ENOUGH] if any(word.startswith("env=") for word in kind.words) else []
     words = [STAND_INS.get(word, word) for word in kind.words if not word.startswith((*axes, "scale="))]
+    words += learned_from(kind.kind.partition(" ")[0], folder)
     with hydra_open():
         _, plain, _ = composed([*words, *ALONE, *short])
     study = CheckedRun.of(plain).study.start(Seeds(0), torch.device("cpu"), Silent())

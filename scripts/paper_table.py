@@ -6,6 +6,7 @@ python -m scripts.paper_table   writes it anew
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,8 +34,7 @@ ABOUT_HOURS = """\
 **CPU-hours** are an estimate for one core. `python -m scripts.paper_rates` measured how long a step of the
 environment and an update of each kind of run take, in CPU time of the process with one thread. The estimate is
 these times multiplied by their number. It is for training alone, without evaluation, probes and interventions.
-The machine was busy with other work. A – means that there was nothing to measure: the data or the agents that
-such runs learn from were not there.
+The machine was busy with other work. What Figures 4 and 8 learn from was made for the measurement.
 
 **GPU-hours** are an assumption and not measured, because there was no GPU. They are for one run after another, if
 a gradient step takes {gpu_ms:g} ms and a step of the environment takes as long as here. {gpu_ms:g} ms is about
@@ -54,7 +54,8 @@ def page(runs: Mapping[str, Sequence[Run]]) -> str:
     rows = [row(name, runs[name], shared.get(name, ""), rates) for name in runs]
     table = [COLUMNS, ["---"] * len(COLUMNS), *rows]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
-    return f"{HEAD}{text}\n\n{_totals(runs, rates)}\n\n{_about(rates)}\n"
+    more = "".join(f"{before(name, rates)}\n\n" for name in runs if earlier(name))
+    return f"{HEAD}{text}\n\n{_totals(runs, rates)}\n\n{more}{_about(rates)}\n"
 
 
 def row(name: str, runs: Sequence[Run], shared: str, rates: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -75,14 +76,35 @@ def title(name: str) -> str:
 
 
 def commands(name: str) -> str:
-    """The two commands, with links to what they read; those that there are."""
-    verbs = {"sweep": "sweeps", "figure": "figures"}
+    """The commands in their order, with links to what they read; those that there are."""
+    first = earlier(name)
+    words = [("sweep", first)] * (first is not None) + [("sweep", name), ("figure", name)]
     links = [
-        f"[`redo-lab {verb} {name}`](../{folder}/{name}.yaml)"
-        for verb, folder in verbs.items()
-        if (shipped(folder) / f"{name}.yaml").is_file()
+        f"[`redo-lab {verb} {of}`](../{verb}s/{of}.yaml)"
+        for verb, of in words
+        if (shipped(f"{verb}s") / f"{of}.yaml").is_file()
     ]
     return " ".join(links) or "not written yet"
+
+
+def earlier(name: str) -> str | None:
+    """The sweep whose runs those of `name` learn from, as the head of its file says; None: they need none."""
+    path = shipped("sweeps") / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    named = re.search(r"^# After `redo-lab sweep (\w+)`", text, re.MULTILINE)
+    return named[1] if named else None
+
+
+def before(name: str, rates: Mapping[str, Mapping[str, float]]) -> str:
+    """What the runs that those of `name` learn from cost, which no number of the table has."""
+    first = earlier(name)
+    assert first is not None
+    runs = Runs().of(first)
+    steps = sum(run.updates for run in runs)
+    return (
+        f"The runs of {name} learn from those of {first}, which come on top: {len(runs)} runs, "
+        f"{steps:,} gradient steps, {cpu_hours(runs, rates)} CPU-hours or {gpu_hours(runs, rates)} GPU-hours."
+    )
 
 
 def cpu_hours(runs: Sequence[Run], rates: Mapping[str, Mapping[str, float]]) -> str:

@@ -12,7 +12,7 @@ from hydra_plugins.redo_lab_sweeper.grid import values
 from redo_lab.launch.sweep_file import SweepFile
 from scripts import paper_table
 from scripts.paper_runs import IDS, Run, Runs, sharing
-from scripts.paper_table import PAGE, RATES, all_runs, cpu_hours, gpu_hours, page, row, state
+from scripts.paper_table import PAGE, RATES, all_runs, before, cpu_hours, earlier, gpu_hours, page, row, state
 
 ROOT = Path(__file__).parent.parent
 ROWS = {
@@ -58,6 +58,18 @@ def test_a_row_has_the_numbers_of_its_sweep(name: str, runs: Runs) -> None:
 @pytest.mark.slow
 def test_the_whole_page_is_what_the_files_give() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(all_runs()), "make paper-table writes it anew"
+
+
+def test_what_an_id_learns_from_is_trained_first_and_its_cost_is_stated() -> None:
+    assert [name for name in IDS if earlier(name)] == ["fig8"]
+    assert ROWS["fig8"][2].startswith("[`redo-lab sweep fig8_teachers`](../sweeps/fig8_teachers.yaml) [`redo-lab sweep")
+    line = before("fig8", json.loads(RATES.read_text(encoding="utf-8")))
+    assert "fig8_teachers, which come on top: 10 runs, 62,375,000 gradient steps" in line
+    assert line in PAGE.read_text(encoding="utf-8").splitlines()
+
+
+def test_no_id_is_without_an_estimated_cost() -> None:
+    assert not [name for name, cells in ROWS.items() if "–" in cells[STEPS : STEPS + 3]]
 
 
 def test_figure_1_is_340_runs_of_2_480_000_gradient_steps(runs: Runs) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, ValueType
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
@@ -85,13 +87,13 @@ class GridSweeper(Sweeper):
 
 
 def values(word: str, config_loader: ConfigLoader | None = None) -> list[str]:
-    """`seed=range(2)` → `seed=0`, `seed=1`, as Hydra reads it; the loader is for globs, which list a group's options.
+    """`seed=range(2)` → `seed=0`, `seed=1`, as Hydra reads it; `recycler=glob(*)` → each option that the loader lists.
 
-    ConfigError for what has no end, such as an interval.
+    Without a loader those that the group has. ConfigError for what has no end, such as an interval.
     """
     from redo_lab.commands.words import quoted
     from redo_lab.config import ConfigError
-    from redo_lab.options import groups
+    from redo_lab.options import groups, options
 
     (override,) = OverridesParser.create(config_loader).parse_overrides([quoted(word, groups())])
     key = override.get_key_element()
@@ -100,4 +102,7 @@ def values(word: str, config_loader: ConfigLoader | None = None) -> list[str]:
     if not override.is_discrete_sweep():
         raise ConfigError(f"{word}: only values that can be counted are swept: a list, range or choice")
     # A glob lists options as they are called, which may be a number.
+    if config_loader is None and override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+        chosen = cast(Glob, override.value()).filter(options(key))
+        return [quoted(f"{key}={option}", groups()) for option in chosen]
     return [quoted(f"{key}={value}", groups()) for value in override.sweep_string_iterator()]

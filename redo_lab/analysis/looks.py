@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
 from redo_lab.analysis.palette import sequence, shades
@@ -82,8 +82,9 @@ def _looks(methods: Sequence[str]) -> dict[str, Look]:
     """Of plain names: "redo" and "redo, RR 2" are variants of one family, with its colour and line.
 
     They differ in shade and marker. "RR 1" and "RR 2" are one family, too; without another one beside them they go
-    along a sequence of colours and lines. A family to which the sheet gives a place always has it; any other one starts
-    from a hash of its name.
+    along a sequence of colours and lines. A family to which the sheet gives a place always has it, and where several
+    have the same, all but the first differ from it in shade, line and marker; any other one starts from a hash of its
+    name.
     """
     families = dict.fromkeys(_family(method) for method in methods)
     fixed = places()
@@ -93,11 +94,13 @@ def _looks(methods: Sequence[str]) -> dict[str, Look]:
         slot = fixed[family] if family in fixed else _free_slot(family, taken)
         taken.add(slot)
         variants = [method for method in methods if _family(method) == family]
+        after = _same_place(family, families)
         alone = len(families) == 1 < len(variants) and family not in fixed and family != _words(variants[0])
-        colours = sequence(len(variants)) if alone else shades(_colour(family, slot), len(variants))
+        colour = shades(_colour(family, slot), 2)[0] if after else _colour(family, slot)
+        colours = sequence(len(variants)) if alone else shades(colour, len(variants))
         for number, method in enumerate(variants):
-            marker = MARKERS[(slot + number) % len(MARKERS)]
-            line = LINES[(slot + number * alone) % len(LINES)]
+            marker = MARKERS[(slot + number + 3 * after) % len(MARKERS)]
+            line = LINES[(slot + number * alone + 2 * after) % len(LINES)]
             by_method[method] = Look(colours[number], line, marker)
     return {method: by_method[method] for method in methods}
 
@@ -105,6 +108,13 @@ def _looks(methods: Sequence[str]) -> dict[str, Look]:
 def places() -> dict[str, int]:
     """The places in the palette that the style sheet gives to families."""
     return dict(current().places)
+
+
+def _same_place(family: str, families: Container[str]) -> int:
+    """How many of `families` come before `family` in the style sheet and have its place."""
+    fixed = places()
+    here = [other for other, place in fixed.items() if other in families and place == fixed.get(family)]
+    return here.index(family) if family in here else 0
 
 
 def _colour(family: str, slot: int) -> str:

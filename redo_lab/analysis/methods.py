@@ -142,9 +142,15 @@ def _refuse_duplicates(runs: pl.DataFrame, ignored: Sequence[str]) -> None:
         return
     first = repeated.row(0, named=True)
     together = runs.filter(pl.col("directory").is_in(first["directory"]))
-    ignored = [name for name in ignored if together[name].n_unique() > 1]
+    ignored = _explained([name for name in ignored if together[name].n_unique() > 1])
     message = (
         f"{first['method']} · {current().game(first['game'])} · seed {first['seed']} has {len(first['directory'])} runs"
     )
     reason = f"; they also differ in {', '.join(ignored)}: add one to --by, or give fewer runs" if ignored else ""
     raise ValueError("\n  ".join([f"{message}{reason}:", *first["directory"]]))
+
+
+def _explained(differing: Sequence[str]) -> list[str]:
+    """`differing` without the settings of parts that are others altogether, as recyclers are if `recycler` differs."""
+    others = {part for name in differing for part in (name, f"{name}s")}
+    return [name for name in differing if "." not in name or name.partition(".")[0] not in others]

@@ -60,8 +60,8 @@ class ScoreTable:
         """What a score is called in tables and on axes, with its direction where that isn't the usual one."""
         return self.normalisation.label(self.score.word) + ("" if self.score.higher_is_better else " (lower is better)")
 
-    def warnings(self) -> list[str]:
-        """What a reader of the numbers must know, a sentence each."""
+    def warnings(self, *, pooled: bool = True) -> list[str]:
+        """What a reader of the numbers must know, a sentence each; pooled: scores of several games are averaged."""
         sentences = list(self.caveats)
         counts = [len(seeds) for seeds in self.seeds.values()]
         each = "; ".join(f"{method}: {count}" for method, count in zip(self.seeds, counts, strict=True))
@@ -70,7 +70,7 @@ class ScoreTable:
             sentences.append(f"fewer than {ENOUGH_SEEDS} seeds ({have}): too few for intervals to rely on")
         if len(set(counts)) > 1:
             sentences.append(f"unequal numbers of seeds: {each}")
-        if self.normalisation is Normalisation.NONE and len(self.games) > 1:
+        if pooled and self.normalisation is Normalisation.NONE and len(self.games) > 1:
             word = self.score.word
             sentences.append(f"the raw {word} of {len(self.games)} games is averaged; games with large values dominate")
         if self.scale in ("demo", "smoke"):

@@ -74,7 +74,7 @@ def _aggregate(arguments: argparse.Namespace) -> None:
         if isinstance(drawing, str):
             print(printable(f"not drawn: {name}: {drawing}"))
         else:
-            files += save(drawing, caption(score_table, drawing.notes), output, file, ["png"])
+            files += save(drawing, caption(score_table, drawing), output, file, ["png"])
     _print(summary, dormancy_lines(score_table, table, resampling), files)
 
 

@@ -59,9 +59,10 @@ def _figure(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--smooth must be ≥ 1, got {arguments.smooth}")
     drawing, sources = drawn(arguments)
     score_tables = [source.score_table for source in sources]
-    name, text = Path(arguments.name).stem, of_all(score_tables, drawing.notes)
+    name, text = Path(arguments.name).stem, of_all(score_tables, drawing.notes, pooled=drawing.pooled)
     output = arguments.output or folder_of(arguments, "figures")
     paths = save(drawing, text, output, name, arguments.format, bare=arguments.bare)
-    for line in dict.fromkeys(line for table in score_tables for line in (*table.warnings(), *table.left_out)):
+    warnings = [line for table in score_tables for line in (*table.warnings(pooled=drawing.pooled), *table.left_out)]
+    for line in dict.fromkeys(warnings):
         print(printable(f"warning: {line}"), file=sys.stderr)
     print("written: " + ", ".join(map(str, paths)))

@@ -120,7 +120,7 @@ def _media(source: Source, summary: Summary, page: Path, folder: Path) -> Iterat
     yield keys.TABLE, wandb.Table(columns=list(rows[0]), data=cells, allow_mixed_types=True)
     for name, title, drawing in drawings(in_report(), source):
         if not isinstance(drawing, str):
-            picture = save(drawing, caption(source.score_table, drawing.notes), folder, name, ["png"])[0]
+            picture = save(drawing, caption(source.score_table, drawing), folder, name, ["png"])[0]
             yield keys.figure(name), wandb.Image(str(picture), caption=title)
     yield keys.PAGE, wandb.Html(page.read_text(encoding="utf-8"), inject=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,13 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from redo_lab.analysis.bootstrap import Resampling
-from redo_lab.analysis.figures.base import Drawing, Source, Width, add_caption, canvas, even, fitted, of_all
+from redo_lab.analysis.figures.base import Drawing, Source, Width, add_caption, canvas, caption, even, fitted, of_all
 from redo_lab.analysis.figures.legends import even_columns
 from redo_lab.analysis.looks import STYLE
 from redo_lab.analysis.recipes import read
 from redo_lab.analysis.score_table import collect
 from redo_lab.runs.table import load
-from tests.helpers.studies import make_long_names
+from tests.helpers.studies import make_long_names, make_run
 
 GAMES = ("asterix", "breakout", "demon_attack", "pong", "qbert", "seaquest")
 METHODS = ("none", "redo", "reset", "weight_decay")
@@ -152,6 +152,37 @@ def test_the_same_sample_of_several_panels_is_said_once(source: Source) -> None:
     text = of_all([table, table, other], [])
     assert text.startswith("Panels 1, 2: 5 seeds × 6 games per method")
     assert "Panel 3: 5 seeds × Pong per method" in text
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """Two games whose returns have no reference; on one of them no neuron was ever dormant, on the other some were."""
+    root = tmp_path_factory.mktemp("raw")
+    for game, seed in product(("asterix", "breakout"), range(5)):
+        neurons = float(game == "breakout")
+        extra = {"overlap/total_historical_tau0": neurons, "overlap/total_neurons_tau0": neurons}
+        make_run(root, "none", game, seed, [1.0, 2.0], suite="minatar", dormant=3.0, extra=extra)
+    table = load([root])
+    return Source(collect(table), table, Resampling(50, 0))
+
+
+def test_only_figures_that_average_games_say_that_large_values_dominate(raw: Source) -> None:
+    names = ("efficiency", "learning_curves", "iqm", "overlap", "final_return")
+    texts = {name: caption(raw.score_table, drawn(raw, name)) for name in names}
+    assert [name for name, text in texts.items() if "games with large values dominate" in text] == ["efficiency", "iqm"]
+
+
+def test_an_axis_of_small_percentages_ends_at_one(raw: Source) -> None:
+    figure = drawn(raw, "dormancy").figure
+    assert [axes.get_ylim() for axes in figure.axes if axes.axison] == [(0, 1), (0, 1)]
+
+
+def test_a_panel_without_a_line_says_so_and_has_no_ticks(raw: Source) -> None:
+    figure = drawn(raw, "overlap").figure
+    empty, other = (axes for axes in figure.axes if axes.axison)
+    assert [text.get_text() for text in empty.texts] == ["nothing to draw"]
+    assert (list(empty.get_xticks()), list(empty.get_yticks()), list(other.texts)) == ([], [], [])
+    assert list(other.get_xticks())
 
 
 def test_a_label_is_broken_to_fit_and_numbers_stay_with_their_letter() -> None:

@@ -88,6 +88,14 @@ def test_runs_of_before_that_had_no_normalisation_are_of_the_baseline(tmp_path: 
         add_method(load([tmp_path]), ["recycler"])
 
 
+def test_settings_of_a_part_are_not_listed_where_the_runs_have_other_parts(tmp_path: Path) -> None:
+    make_run(tmp_path, "none", "pong", 0, [1.0], settings={"network": {"width": 1}})
+    redo = {"recyclers": {"redo": {"threshold": 0.1, "period": 5}}, "network": {"width": 2}}
+    make_run(tmp_path, "redo", "pong", 0, [1.0], settings=redo)
+    with pytest.raises(ValueError, match=r"2 runs; they also differ in recycler, network\.width: add one to --by"):
+        add_method(load([tmp_path]), ["replay_ratio"])
+
+
 def test_the_same_runs_in_two_experiments_are_told_apart_by_these(tmp_path: Path) -> None:
     for experiment in ("old", "new"):
         for method in ("none", "redo"):

@@ -19,7 +19,15 @@ from redo_lab.runs.table import Table
 from tests.helpers.made_up import MadeUp, experiments
 
 IDS = (*(f"fig{n}" for n in range(1, 31) if n not in (4, 8)), "table6", "table7")
-PARTS = ("fig10_dqn", "fig10_nstep3", "fig10_resnet", "fig10_drq", "methods_by_replay_ratio")
+PARTS = (
+    "fig10_dqn",
+    "fig10_nstep3",
+    "fig10_resnet",
+    "fig10_drq",
+    "methods_by_replay_ratio",
+    "fig3_recyclers",
+    "fig3_digits",
+)
 
 Draw = Callable[..., tuple[Drawing, list[Source]]]
 

@@ -53,9 +53,9 @@ def test_parts_of_a_method_are_named_and_a_whole_name_goes_before_them() -> None
 
 
 def test_games_are_called_as_the_ale_writes_them() -> None:
-    games = ["qbert", "jamesbond", "demon_attack", "wizard_of_wor", "ms_pacman", "HalfCheetah-v4"]
+    games = ["qbert", "jamesbond", "demon_attack", "wizard_of_wor", "ms_pacman", "HalfCheetah-v4", "halfcheetah"]
     assert [current().game(game) for game in games] == [
-        "Q*bert", "James Bond", "Demon Attack", "Wizard of Wor", "Ms. Pac-Man", "HalfCheetah-v4",
+        "Q*bert", "James Bond", "Demon Attack", "Wizard of Wor", "Ms. Pac-Man", "HalfCheetah-v4", "HalfCheetah",
     ]  # fmt: skip
     assert Sheet(names={"qbert": "Q"}).over(current()).game("qbert") == "Q"
 
@@ -86,6 +86,13 @@ def test_a_method_keeps_its_look_under_any_name_and_takes_the_colour_of_the_shee
     assert (own["redo, RR 1"].line, own["redo, RR 1"].marker) == (plain["redo, RR 1"].line, plain["redo, RR 1"].marker)
     assert own["redo, RR 1"].colour != plain["redo, RR 1"].colour
     assert (own["none"].colour, own["none"].line) == (COLOURS[5], LINES[0])
+
+
+def test_methods_that_have_one_place_in_the_sheet_differ_where_they_meet() -> None:
+    together, alone = looks(["redo_scheduled", "redo", "reset", "reset_all"]), looks(["redo_scheduled", "none"])
+    for column in zip(*together.values(), strict=True):
+        assert len({str(one) for one in column}) == 4
+    assert together["redo"] == alone["redo_scheduled"] == looks(["redo"])["redo"]
 
 
 def test_a_figure_without_the_sheets_colour_is_drawn_in_it(runs: Path) -> None:

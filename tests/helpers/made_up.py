@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from hydra_plugins.redo_lab_sweeper import grid
 from redo_lab.commands import sweep
 from redo_lab.launch.sweep_file import SweepFile
 from redo_lab.plan import plan
@@ -151,4 +152,6 @@ def _values(word: str) -> list[str]:
     key, _, value = word.partition("=")
     if value.startswith("range("):
         return [f"{key}={n}" for n in range(int(value[6:-1]))]
+    if value.startswith("glob("):
+        return grid.values(word)
     return [word] if value.startswith("[") else [f"{key}={one}" for one in value.split(",")]

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from hydra_plugins.redo_lab_sweeper import grid
 from redo_lab.commands import sweep
 from redo_lab.config import ConfigError
 from redo_lab.launch.sweep_file import SweepFile
-from redo_lab.options import games
+from redo_lab.options import games, options
 from redo_lab.plan import plan
 from scripts.stand_ins import stand_ins
 from tests.helpers.composing import composed, planned
@@ -25,6 +26,7 @@ COUNTS = {
     "fig2": 2 * 5,
     "fig3": 6,
     "fig3_digits": 10,
+    "fig3_recyclers": len(options("recycler")) * 2 * 5,
     "fig5": 2 * 5,
     "fig6": 2 * 2 * 5,
     "fig7": 4 * 5,
@@ -69,6 +71,8 @@ def values(word: str) -> list[str]:
     key, _, value = word.partition("=")
     if value.startswith("range("):
         return [f"{key}={n}" for n in range(int(value[6:-1]))]
+    if value.startswith("glob("):
+        return grid.values(word)
     return [word] if value.startswith("[") else [f"{key}={one}" for one in value.split(",")]
 
 

@@ -53,9 +53,9 @@ def test_figure_8_draws_the_loss_beside_the_dormant_neurons_a_curve_for_each_stu
     recipe = read("fig8").alone
     drawing = recipe.kind.draw(Source(collect(table, recipe.by), table, Resampling(20, 0)))
     loss, dormant = drawing.figure.axes
-    assert (loss.get_ylabel(), loss.get_yscale(), loss.get_xlabel()) == ("loss", "log", "updates")
+    assert (loss.get_ylabel(), loss.get_yscale(), loss.get_xlabel()) == ("loss", "log", "gradient steps")
     assert (dormant.get_ylabel(), dormant.get_yscale()) == ("dormant (%), τ\u00a0=\u00a00", "linear")
-    assert dormant.get_xlabel() == "updates"
+    assert dormant.get_xlabel() == "gradient steps"
     assert loss.get_position().y0 == pytest.approx(dormant.get_position().y0)
     assert set(drawing.data["method"]) == {"random", "pretrained"}
     assert set(drawing.data["metric"]) == {"train/loss", "dormant/total_tau0"}

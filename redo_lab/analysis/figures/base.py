@@ -57,6 +57,7 @@ class Drawing:
     """A drawn figure, the numbers in it, and what its caption must say beside what any figure of these runs says.
 
     texts: more files, by ending: the same as LaTeX. narrow: the same as wide as a column, for a narrow page.
+    pooled: scores of several games are averaged in it, if there are several.
     """
 
     figure: Figure
@@ -64,6 +65,7 @@ class Drawing:
     notes: list[str] = field(default_factory=list)
     texts: Mapping[str, str] = field(default_factory=dict)
     narrow: Callable[[], Figure] | None = None
+    pooled: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,13 @@ class Pane:
 
 @dataclass(frozen=True)
 class Panes:
-    """Panels that any figure can hold: names: what its legend explains; data and notes: as of a Drawing."""
+    """Panels that any figure can hold: names: what its legend explains; data, notes and pooled: as of a Drawing."""
 
     panes: list[Pane]
     names: list[str]
     data: pl.DataFrame
     notes: list[str]
+    pooled: bool = True
 
 
 class Kind(Protocol):
@@ -125,17 +128,17 @@ def save(
     return paths
 
 
-def caption(score_table: ScoreTable, notes: Sequence[str]) -> str:
-    """Sentences: the sample, `notes`, warnings, and what was left out."""
-    return of_all([score_table], notes)
+def caption(score_table: ScoreTable, drawing: Drawing) -> str:
+    """Sentences: the sample, the drawing's notes, warnings, and what was left out."""
+    return of_all([score_table], drawing.notes, pooled=drawing.pooled)
 
 
-def of_all(score_tables: Sequence[ScoreTable], notes: Sequence[str]) -> str:
+def of_all(score_tables: Sequence[ScoreTable], notes: Sequence[str], *, pooled: bool = True) -> str:
     """The caption of panels of several score tables, each sentence once."""
     each = [sample(score_table) for score_table in score_tables]
     if len(set(each)) > 1:
         each = [f"{_panels(each, text)}: {text}" for text in dict.fromkeys(each)]
-    warnings = [line for table in score_tables for line in (*table.warnings(), *table.missing())]
+    warnings = [line for table in score_tables for line in (*table.warnings(pooled=pooled), *table.missing())]
     sentences = dict.fromkeys([*each, *notes, *warnings])
     return ". ".join(note[0].upper() + note[1:] for note in sentences) + "."
 

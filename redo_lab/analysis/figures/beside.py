@@ -49,7 +49,8 @@ class Layout:
                 axes.set_axis_off()
             legend(figure, look, places[len(panes) :])
         notes = list(dict.fromkeys(note for part in parts for note in part.notes))
-        return Drawing(figure, _together([part.data for part in parts]), notes)
+        pooled = any(part.pooled for part in parts)
+        return Drawing(figure, _together([part.data for part in parts]), notes, pooled=pooled)
 
     def _row_inches(self, across: int) -> float:
         """A panel is about three quarters as high as wide, and never flat."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,6 +31,8 @@ from redo_lab.runs.names import tau_value
 
 NARROW_COLUMNS = 2
 """Panels side by side on a narrow page."""
+LEAST_PERCENT = 1.0
+"""Where an axis of percentages ends at least, so that one of zeros has ticks that can be read."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Curves:
         if width is Width.page:
             narrow = partial(shown, Width.column, min(NARROW_COLUMNS, across), titles=len(by_panel))
         figure = shown(width, across, titles=across if rows else len(by_panel))
-        return Drawing(figure, _data(by_panel, config.clock), self._notes(source, by_panel), narrow=narrow)
+        notes = self._notes(source, by_panel)
+        return Drawing(figure, _data(by_panel, config.clock), notes, narrow=narrow, pooled=_pooled(source, by_panel))
 
     def _figure(
         self, source: Source, by_panel: Mapping[Panel, Mapping[str, Curve]], width: Width, across: int, *, titles: int
@@ -120,15 +123,15 @@ class Curves:
             return lambda axes, look: self._paint(axes, panel, by_panel[panel], look)
 
         panes = [Pane(panel.title, clock, panel.y_label, painter(panel)) for panel in by_panel]
-        notes = self._notes(source, by_panel)
-        return Panes(panes, list(source.score_table.methods), _data(by_panel, self.config.clock), notes)
+        data, notes = _data(by_panel, self.config.clock), self._notes(source, by_panel)
+        return Panes(panes, list(source.score_table.methods), data, notes, _pooled(source, by_panel))
 
     def _paint(self, axes: Axes, panel: Panel, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
         paint_curves(axes, by_method, look)
         if panel.metric in (self.config.logarithmic or ()):
             plain_axes(axes, logarithmic=True)
         elif self.config.percent:
-            axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
+            axes.set_ylim(bottom=0, top=min(100.0, max(LEAST_PERCENT, axes.get_ylim()[1])))
 
     def _content(self, source: Source) -> dict[Panel, dict[str, Curve]]:
         names = expanded(self.config.metrics, source.score_table, source.table)
@@ -194,6 +197,12 @@ class Curves:
             }
         )
         return notes + [f"not drawn, as its runs share no point: {where}" for where in absent]
+
+
+def _pooled(source: Source, panels: Iterable[Panel]) -> bool:
+    """Some panel averages the scores of several games; shares of neurons have the same unit in every game."""
+    scored_by = source.score_table.score.metric
+    return any(panel.metric == scored_by and len(panel.games) > 1 for panel in panels)
 
 
 def _data(by_panel: Mapping[Panel, Mapping[str, Curve]], clock: str) -> pl.DataFrame:

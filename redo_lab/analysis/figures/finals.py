@@ -65,7 +65,7 @@ class Finals:
             pl.DataFrame({"game": list(score_table.games)}).join(summary, on="game", how="left").sort("game", "method")
         )
         rows = order.with_columns(pl.lit(metric).alias("metric"))
-        return Drawing(shown(width), rows, ["mean ± standard error over seeds"], narrow=narrow)
+        return Drawing(shown(width), rows, ["mean ± standard error over seeds"], narrow=narrow, pooled=False)
 
 
 def _picture(games: Sequence[str], methods: Sequence[str], cells: Cells, label: str, width: Width) -> Figure:

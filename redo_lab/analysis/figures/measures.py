@@ -55,7 +55,7 @@ class Measures:
         ]
         every = [curve for lines in by_game.values() for curve in lines.values()]
         notes = lines_notes(every, source, "mean", pooled=False)
-        return Panes(panes, list(metrics), self._data(by_game), notes)
+        return Panes(panes, list(metrics), self._data(by_game), notes, pooled=False)
 
     def draw(self, source: Source) -> Drawing:
         """The panels alone."""

@@ -26,7 +26,8 @@ def title_of(game: str) -> str:
 def clock_name(source: Source, clock: str) -> str:
     """What `clock` counts in these runs: the unit of their length if that is on this clock."""
     runs = source.score_table.runs
-    return str(runs["unit"][0]) if (runs["clock"] == clock).all() else CLOCKS[clock]
+    unit = str(runs["unit"][0])
+    return CLOCKS.get(unit, unit) if (runs["clock"] == clock).all() else CLOCKS[clock]
 
 
 def row_inches(width: Width, across: int) -> float:
@@ -35,7 +36,11 @@ def row_inches(width: Width, across: int) -> float:
 
 
 def paint_curves(axes: Axes, by_method: Mapping[str, Curve], look: Mapping[str, Look]) -> None:
-    """A line for each, with its band or with thin lines for single seeds."""
+    """A line for each, with its band or with thin lines for single seeds; without any, words for ticks."""
+    if not by_method:
+        axes.text(0.5, 0.5, "nothing to draw", transform=axes.transAxes, ha="center", va="center", color="#555555")
+        axes.set(xticks=[], yticks=[])
+        return
     for method, curve in by_method.items():
         each = look[method]
         if curve.band is not None:

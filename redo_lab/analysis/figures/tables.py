@@ -68,7 +68,7 @@ class Tables:
         content = self._content(data)
         texts = {"tex": content.latex(), "md": content.markdown()}
         notes = [f"{config.label}: mean ± {config.spread.value} over seeds"]
-        return Drawing(_picture(content, config.width, config.label), data, notes, texts)
+        return Drawing(_picture(content, config.width, config.label), data, notes, texts, pooled=False)
 
     def _data(self, source: Source, metric: str) -> pl.DataFrame:
         """A line for each cell: its row, its column, mean and spread over seeds."""
