@@ -14,7 +14,8 @@ def register_resolvers() -> None:
     """How numbers in YAML follow `scale`; `unit` is what a number counts, by default the last word of its key.
 
     `${capped:1000}`: at most scale.at_most[unit]. `${scaled:1000}`: times scale.fraction_of[unit] or scale.fraction, at
-    least 1 and capped. `${planned_updates:}`: the updates of the whole run, `${planned_updates:10}`: of a tenth of it.
+    least 1 and capped. `${env_steps_of:1000}`: the agent steps that have so many updates at the run's replay ratio.
+    `${planned_updates:}`: the updates of the whole run, `${planned_updates:10}`: of a tenth of it.
     `${from_study:NAME,VALUE,…}`: what the static method NAME of the study's class makes of the root and the values.
     """
 
@@ -26,6 +27,9 @@ def register_resolvers() -> None:
         fraction = _of_unit(scale.fraction_of, unit or str(_node_._key()), scale.fraction)
         return max(1, capped(full * fraction, unit, _node_=_node_, _root_=_root_))
 
+    def env_steps_of(updates: float, *, _root_: DictConfig) -> int:
+        return max(1, round(updates / (OmegaConf.select(_root_, "training.replay_ratio", throw_on_missing=True) or 1)))
+
     def planned_updates(parts: int = 1, *, _root_: DictConfig) -> int:
         return max(1, int(target_of(_root_.study, "study").planned_updates(_root_)) // parts)
 
@@ -33,6 +37,7 @@ def register_resolvers() -> None:
         return getattr(target_of(_root_.study, "study"), name)(_root_, *values)
 
     OmegaConf.register_new_resolver("capped", capped, replace=True)
+    OmegaConf.register_new_resolver("env_steps_of", env_steps_of, replace=True)
     OmegaConf.register_new_resolver("from_study", from_study, replace=True)
     OmegaConf.register_new_resolver("scaled", scaled, replace=True)
     OmegaConf.register_new_resolver("planned_updates", planned_updates, replace=True)

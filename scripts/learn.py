@@ -61,9 +61,9 @@ STUDIES = [
         100_000,
         20,
         ("env=minatar/breakout", "replay_ratio=0.25", "evaluation=episodes", "evaluation.episodes=20",
-         "shared.epsilon_decay_env_steps=25000"),
+         "shared.epsilon_decay_env_steps=25000", "shared.target_period_env_steps=1000"),
         "dqn",
-        note="DQN on MinAtar Breakout, replay ratio 0.25, ε decays over 25k steps",
+        note="DQN on MinAtar Breakout, replay ratio 0.25, target copied every 1000 agent steps, ε decays over 25k steps",
     ),
     ScoreTable(
         "sac",

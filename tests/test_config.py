@@ -171,3 +171,13 @@ def test_the_run_id_can_be_read() -> None:
 def test_a_number_follows_the_scale_by_what_its_name_counts(key: str, value: str, scale: str, expected: int) -> None:
     plain, _ = composed(f"scale={scale}", f"+probes.mine={{{key}: '{value}'}}")
     assert plain["probes"]["mine"][key] == expected
+
+
+@pytest.mark.parametrize(("ratio", "at_laptop", "at_paper"), [("0.25", 400, 4000), ("1", 100, 1000), ("2", 50, 500)])
+def test_minatars_target_period_is_as_many_updates_at_every_replay_ratio(
+    ratio: str, at_laptop: int, at_paper: int
+) -> None:
+    """As in Table 2: a study of replay ratios doesn't change how many updates a target network lasts."""
+    for scale, expected in (("laptop", at_laptop), ("paper", at_paper)):
+        plain, _ = composed("env=minatar/breakout", f"replay_ratio={ratio}", f"scale={scale}")
+        assert plain["agent"]["target_period_env_steps"] == expected
