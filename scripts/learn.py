@@ -63,7 +63,7 @@ STUDIES = [
         ("env=minatar/breakout", "replay_ratio=0.25", "evaluation=episodes", "evaluation.episodes=20",
          "shared.epsilon_decay_env_steps=25000", "shared.target_period_env_steps=1000"),
         "dqn",
-        note="DQN on MinAtar Breakout, replay ratio 0.25, target copied every 1000 agent steps, ε decays over 25k steps",
+        note="DQN on MinAtar Breakout, replay ratio 0.25, target copied every 1000 agent steps, ε in 25k",
     ),
     ScoreTable(
         "sac",
