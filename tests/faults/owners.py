@@ -70,7 +70,8 @@ def zombie(kind: str, root: Path, chance: random.Random) -> None:
     """A stopped copy whose run was taken over leaves with code 4 once it goes on, and has written nothing."""
     whole, directory = whole_run(root), prepare(root / "zombie", PLAIN)
     # Less than a half: the writer is then stopped before a call, not between the lease's check and the renaming.
-    moment = Moment(kind, chance.randint(2, min(20, COUNTS[kind])), 0.0)
+    # Early, so that something is left to do for the successor, on a fast machine too.
+    moment = Moment(kind, chance.randint(2, max(2, min(20, COUNTS[kind] // 2))), 0.0)
     pid = start(directory, lambda: moment.arm(signal.SIGSTOP))
     try:
         require(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]), "ended before it was to be stopped")
@@ -102,7 +103,7 @@ def kind_of_change(name: str, before: dict[str, bytes], after: dict[str, bytes])
 
 def start_beside(directory: Path) -> int:
     """The successor, killed in the middle of its work; the zombie keeps the output file."""
-    return start(directory, Moment("training", 100, 0).arm)
+    return start(directory, Moment("training", 20, 0).arm)
 
 
 def make_remote(directory: Path) -> None:
