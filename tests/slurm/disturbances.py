@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.slurm.cluster import (
@@ -25,6 +26,8 @@ from tests.slurm.cluster import (
     wait_for,
 )
 
+STANDSTILL_SECONDS = 40
+"""Of a run on a slow node: without it a fast machine is done before its job's time is up."""
 CLUSTER = Path(__file__).parent.parent.parent / "scripts" / "slurm_cluster.sh"
 
 
@@ -78,9 +81,15 @@ def partition(root: Path, whole: Path) -> str:
 
 
 def time_limit(root: Path, whole: Path) -> str:
-    """Jobs of two minutes, four runs one after the other in each: they don't fit."""
+    """Jobs of two minutes, four runs one after the other in each, of which one stands still: they don't fit."""
     words = ["hydra.launcher.time=2", "hydra.launcher.signal_seconds=75", "hydra.launcher.max_jobs=1"]
     (job,) = submit(root, *words, "hydra.launcher.runs_per_gpu=1")
+    under_way(root)
+    process = next(found["pid"] for found in statuses(root) if found["state"] == "running")
+    os.kill(process, signal.SIGSTOP)
+    time.sleep(STANDSTILL_SECONDS)
+    with suppress(ProcessLookupError):  # Slurm has ended it with its job
+        os.kill(process, signal.SIGCONT)
     attempts = finished(root, whole)
     restarts = said("scontrol", "show", "job", job).partition("Restarts=")[2].split()[0]
     require(int(restarts) >= 1, f"restarts {restarts}")
